@@ -285,5 +285,5 @@ fn sentence(missing: &Missing, columns: &[String]) -> String {
             format!("the columns are {shown}{more}")
         }
     };
-    format!("{at} names the column {name:?}, which is not there; {hint}")
+    format!("{at} names the column {name:?}, which is not there ({hint})")
 }

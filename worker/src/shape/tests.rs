@@ -262,8 +262,8 @@ fn a_name_that_is_not_there_is_told_with_its_place_and_the_nearest_one() {
     let error = try_read(&file("a.csv", "id,price\n1,2\n", "columns: {x: prise * 2}")).unwrap_err();
     assert_eq!(
         error.message,
-        "a.csv: shape.columns.x (line 4 column 16 of the config) names the column \"prise\", which is not there; did you mean \
-         \"price\"?"
+        "a.csv: shape.columns.x (line 4 column 16 of the config) names the column \"prise\", which is not there (did you \
+         mean \"price\"?)"
     );
     for shape in [
         "rename: {prise: x}",

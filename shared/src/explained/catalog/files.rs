@@ -225,7 +225,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         why: "The name is misspelled, the file has other columns than the others of its source, or two columns would have one name.",
         next_step: "Correct the name in the config, or give the source of such files a `shape` of its own.",
         example: "orders.csv: shape.columns.total (line 12 column 12 of the config) names the column \"prise\", which is not \
-            there; did you mean \"price\"?",
+            there (did you mean \"price\"?)",
         seen: &[Seen::File, Seen::Run],
         ..OF_A_FILE
     },

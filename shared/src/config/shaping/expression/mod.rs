@@ -347,7 +347,7 @@ impl Problem {
     }
 
     fn at(span: Span, message: impl Into<String>) -> Self {
-        let at = (span.start.line > 0).then(|| (span.start.line as usize, span.start.column as usize));
+        let at = (span.start.line > 0).then_some((span.start.line as usize, span.start.column as usize));
         Self { at, ..Self::new(message) }
     }
 
