@@ -36,7 +36,7 @@ use careful_split::CarefulSplitter;
 use split::{Cut, Dialect, Record, Records, Splitter};
 use walk::{Position, RowRules, WindowText};
 
-pub(super) use opening::likely_fix;
+pub(super) use opening::with_likely_fix;
 
 /// A delimited file that is being read.
 pub(super) struct Delimited {

@@ -88,7 +88,6 @@ pub(super) fn walk(
     let text = window.text;
     let mut at = from;
     let mut marks = VecDeque::new();
-    let blank_width = if dialect.trim { 2 } else { rules.width };
     let cut = loop {
         if at.done == text.len() || record_batch.is_full() {
             break None;
@@ -112,32 +111,12 @@ pub(super) fn walk(
                 break Some(cut);
             }
         };
-        let raw = &text[at.done..record.end];
-        let mut is_record = true;
-        if record.count == 1 && is_blank(raw, blank_width, dialect.delimiter) {
-            record_batch.cells.truncate(first);
-            at.filtered += 1;
-            is_record = false;
-        } else if let Some((code, reason)) = defect(&record, rules.width, raw, window.clean) {
-            record_batch.cells.truncate(first);
-            record_batch.extra.truncate(extra);
-            let raw = raw[..raw.len().min(MAX_RAW_BYTES)].to_vec();
-            record_batch.bad.push(BadRecord { file: rules.file, line: at.line, code, reason, raw });
-        } else if rules.repeated_header.as_ref().is_some_and(|header| is_header(header, record_batch, text, first)) {
-            record_batch.cells.truncate(first);
-            record_batch.extra.truncate(extra);
-            at.filtered += 1;
-            at.first_repeat = if at.repeats == 0 { at.line } else { at.first_repeat };
-            at.repeats += 1;
-        } else {
-            record_batch.cells.resize(first + rules.width, Cell::NULL);
-            if let Some(null_values) = &rules.null_values {
-                nullify(record_batch, text, first, null_values);
-            }
-            record_batch.lines.push(at.line);
-            record_batch.spans.push((at.done as u32, record.end as u32));
-        }
-        if let Some(mark) = before.filter(|_| is_record) {
+        let taken = take(&record, first, extra, at, window, dialect, rules, record_batch);
+        let is_repeat = taken == Taken::Repeat;
+        at.filtered += u64::from(is_repeat || taken == Taken::Blank);
+        at.first_repeat = if is_repeat && at.repeats == 0 { at.line } else { at.first_repeat };
+        at.repeats += u64::from(is_repeat);
+        if let Some(mark) = before.filter(|_| taken != Taken::Blank) {
             if marks.len() == rules.footer {
                 marks.pop_front();
             }
@@ -150,6 +129,57 @@ pub(super) fn walk(
         Some(mark) => hold_back(mark, &marks, cut, window, at, record_batch),
         None => (cut, at),
     }
+}
+
+/// What became of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    /// A row, or a record that cannot be one.
+    Record,
+    /// A blank line.
+    Blank,
+    /// The header again.
+    Repeat,
+}
+
+/// Makes a row of a record whose cells are the last ones of the batch, or takes them out again.
+#[inline]
+#[expect(clippy::too_many_arguments, reason = "it is the inner part of the loop above")]
+fn take(
+    record: &Record,
+    first: usize,
+    extra: usize,
+    at: Position,
+    window: WindowText<'_>,
+    dialect: Dialect,
+    rules: &RowRules,
+    record_batch: &mut RecordBatch,
+) -> Taken {
+    let raw = &window.text[at.done..record.end];
+    let blank_width = if dialect.trim { 2 } else { rules.width };
+    if record.count == 1 && is_blank(raw, blank_width, dialect.delimiter) {
+        record_batch.cells.truncate(first);
+        return Taken::Blank;
+    }
+    if let Some((code, reason)) = defect(record, rules.width, raw, window.clean) {
+        record_batch.cells.truncate(first);
+        record_batch.extra.truncate(extra);
+        let raw = raw[..raw.len().min(MAX_RAW_BYTES)].to_vec();
+        record_batch.bad.push(BadRecord { file: rules.file, line: at.line, code, reason, raw });
+        return Taken::Record;
+    }
+    if rules.repeated_header.as_ref().is_some_and(|header| is_header(header, record_batch, window.text, first)) {
+        record_batch.cells.truncate(first);
+        record_batch.extra.truncate(extra);
+        return Taken::Repeat;
+    }
+    record_batch.cells.resize(first + rules.width, Cell::NULL);
+    if let Some(null_values) = &rules.null_values {
+        nullify(record_batch, window.text, first, null_values);
+    }
+    record_batch.lines.push(at.line);
+    record_batch.spans.push((at.done as u32, record.end as u32));
+    Taken::Record
 }
 
 /// Takes the last records out of a batch, because they are not rows if the file ends with them. Where the file goes on they

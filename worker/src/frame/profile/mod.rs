@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 pub use column::{ColumnProfile, Evidence};
 
 use super::BadRecord;
-use super::delimited::likely_fix;
+use super::delimited::with_likely_fix;
 use super::read::{self, FileError, FileSummary, Reader};
 use crate::error::{PipelineError, Result};
 use crate::input::{Format, InputFile};
@@ -199,7 +199,7 @@ impl Profiled {
         }
         if let Some(bad) = self.first_bad.take().filter(|_| self.file.rows == 0 && self.file.error.is_none()) {
             let error = FileError::nothing_readable(&file.name, bad.line, &bad.reason);
-            self.file.nothing_readable = Some(error.hint(likely_fix(file, bad.code)));
+            self.file.nothing_readable = Some(with_likely_fix(error, file, bad.code));
         }
     }
 
