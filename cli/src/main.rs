@@ -60,6 +60,7 @@ mod token;
 mod up;
 mod upgrade_cluster;
 mod user;
+mod verify;
 mod waiting;
 mod worker;
 mod workers;
@@ -103,6 +104,7 @@ enum Command {
     Explain(explain::Explain),
     Report(report::Report),
     Retry(retry::Retry),
+    Verify(verify::Verify),
     Backfill(backfill::Backfill),
     State(state::State),
     User(user::User),
@@ -137,6 +139,7 @@ impl Command {
             Self::Explain(command) => command.execute(),
             Self::Report(command) => command.execute().await,
             Self::Retry(command) => command.execute().await,
+            Self::Verify(command) => command.execute().await,
             Self::Backfill(command) => command.execute().await,
             Self::State(command) => command.execute().await,
             Self::User(command) => command.execute().await,

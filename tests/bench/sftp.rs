@@ -20,7 +20,7 @@ use elt_worker::extract::sftp;
 
 use support::chaos_proxy::{ChaosProxy, Fate};
 use support::extraction::Extraction;
-use support::sshd::Sshd;
+use support::sshd::{Sshd, at_port};
 
 #[tokio::main]
 async fn main() {
@@ -35,7 +35,7 @@ async fn main() {
         let ours = rate(megabytes, extract(&sshd.source("large.csv"), &content).await);
         let part = content.len() as u64 / 3;
         let proxy = ChaosProxy::start(sshd.address, [Fate::CutAfter(part), Fate::CutAfter(part)]).await;
-        let source = SftpSource { port: proxy.address.port(), ..sshd.source("large.csv") };
+        let source = at_port(sshd.source("large.csv"), proxy.address.port());
         let cut = rate(megabytes, extract(&source, &content).await);
         println!("{round:5}  {theirs:8.0}  {ours:3.0}  {cut:9.0}  ({:.2} x)", ours / theirs);
     }

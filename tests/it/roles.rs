@@ -93,7 +93,7 @@ async fn every_operation_is_closed_to_those_it_is_not_for() {
 }
 
 /// Operations that an API token which is bound to pipelines may use. They check the pipeline of what they touch.
-const ON_PIPELINES: [&str; 44] = [
+const ON_PIPELINES: [&str; 45] = [
     "DELETE /pipelines/{name}/state",
     "GET /backfills",
     "GET /backfills/{id}",
@@ -131,6 +131,7 @@ const ON_PIPELINES: [&str; 44] = [
     "POST /runs/{id}/retry",
     "POST /runs/{id}/stop",
     "POST /runs/{id}/undo",
+    "POST /runs/{id}/verify",
     "POST /schedules",
     "POST /schedules/{id}/pause",
     "POST /schedules/{id}/resume",
@@ -239,6 +240,7 @@ fn requests_about_orders(run: &str, config: i64, schedule: &str, yaml: &str) -> 
         post("/quarantine/replay".into(), json!({ "run_id": run })),
         post("/quarantine/replay".into(), json!({ "run_id": run, "config_id": config })),
         post(format!("/runs/{run}/undo"), Value::Null),
+        post(format!("/runs/{run}/verify"), Value::Null),
         post(format!("/schedules/{schedule}/pause"), Value::Null),
         post(format!("/schedules/{schedule}/resume"), Value::Null),
         post(format!("/schedules/{schedule}/stop"), Value::Null),

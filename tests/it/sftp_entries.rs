@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::time::Duration;
 
-use elt_shared::config::{AfterLoad, SftpLogin, SftpSource, SourceConfig};
+use elt_shared::config::{AfterLoad, SftpSource, SourceConfig, SshLogin};
 use elt_shared::runs::report::LeftOutKind;
 use elt_worker::error::PipelineError;
 use elt_worker::extract::Extracted;
@@ -13,7 +13,7 @@ use elt_worker::extract::sftp::{self, SftpLimits};
 
 use crate::support::chaos_proxy::{ChaosProxy, Fate};
 use crate::support::extraction::{Extraction, failure, texts};
-use crate::support::sshd::{PASSWORD, Sshd, is_root};
+use crate::support::sshd::{PASSWORD, Sshd, at_port, is_root};
 
 fn quick() -> SftpLimits {
     SftpLimits { backoff: Duration::from_millis(10), settle: Duration::ZERO, ..SftpLimits::default() }
@@ -145,31 +145,28 @@ async fn a_server_that_wants_a_key_and_a_password_gets_both() {
     }
     let (mut sshd, lab) = (Sshd::start(), Extraction::new().await);
     sshd.write("a.csv", "id\n1\n");
-    let both = |password: &str| SftpLogin::PrivateKeyAndPassword {
-        key: sshd.key().into(),
-        passphrase: None,
-        password: password.into(),
-    };
+    let key = sshd.key();
+    let both = |password: &str| SshLogin::private_key(key.as_str(), None).and_password(password);
     let (right, wrong) = (both(PASSWORD), both("canary"));
     for methods in ["publickey,password", "password,publickey", "publickey password"] {
         sshd.require(methods);
         let login = right.clone();
-        extract(&lab, &SftpSource { login, ..sshd.source("a.csv") }).await.unwrap_or_else(|e| panic!("{methods}: {e}"));
+        extract(&lab, &sshd.source_with(login, "a.csv")).await.unwrap_or_else(|e| panic!("{methods}: {e}"));
     }
     for methods in ["publickey,password", "password,publickey"] {
         sshd.require(methods);
         let refused = sshd.refused_logins();
         let login = wrong.clone();
-        let error = failure(extract(&lab, &SftpSource { login, ..sshd.source("a.csv") }).await, sshd.address.port());
+        let error = failure(extract(&lab, &sshd.source_with(login, "a.csv")).await, sshd.address.port());
         assert!(error.starts_with("source_login: ") && error.contains("private key and password"), "{error}");
         assert_eq!(sshd.refused_logins() - refused, 1, "each is tried once: {methods}");
-        let login = SftpLogin::PrivateKey { key: sshd.key().into(), passphrase: None };
-        let error = failure(extract(&lab, &SftpSource { login, ..sshd.source("a.csv") }).await, sshd.address.port());
+        let login = SshLogin::private_key(key.as_str(), None);
+        let error = failure(extract(&lab, &sshd.source_with(login, "a.csv")).await, sshd.address.port());
         assert!(error.contains("it accepts password"), "{error}");
     }
     sshd.ask_in_a_dialogue();
     sshd.require("publickey,keyboard-interactive");
-    extract(&lab, &SftpSource { login: right, ..sshd.source("a.csv") }).await.expect("the password in a dialogue");
+    extract(&lab, &sshd.source_with(right, "a.csv")).await.expect("the password in a dialogue");
 }
 
 #[tokio::test]
@@ -183,7 +180,7 @@ async fn a_move_or_delete_whose_answer_was_lost_is_known_to_be_done() {
             sshd.write("a.csv", "id\n1\n");
             let loaded = extract(&lab, &source).await.expect("read");
             let proxy = ChaosProxy::start(sshd.address, fates).await;
-            let through = SourceConfig::Sftp(SftpSource { port: proxy.address.port(), ..source.clone() });
+            let through = SourceConfig::Sftp(at_port(source.clone(), proxy.address.port()));
             let warnings = sftp::after_load_within(&[through], &loaded.files, &lab.context, &quick()).await;
             (warnings, proxy.delivered())
         };
@@ -210,7 +207,7 @@ async fn moving_files_ends_at_its_deadline_and_when_the_run_stops() {
     let source = SftpSource { after_load: AfterLoad::Delete, ..sshd.source("") };
     let loaded = extract(&lab, &source).await.expect("read");
     let proxy = ChaosProxy::start(sshd.address, [Fate::SilentAfter(0); 9]).await;
-    let silent = SourceConfig::Sftp(SftpSource { port: proxy.address.port(), ..source.clone() });
+    let silent = SourceConfig::Sftp(at_port(source.clone(), proxy.address.port()));
     let limits = SftpLimits { total: Duration::from_millis(300), ..quick() };
     let warnings = sftp::after_load_within(&[silent], &loaded.files, &lab.context, &limits).await;
     let [warning] = &warnings[..] else { panic!("{warnings:?}") };

@@ -13,7 +13,7 @@ use crate::support::chaos_proxy::{ChaosProxy, Fate};
 use crate::support::closed_port::ClosedPort;
 use crate::support::extraction::{Extraction, failure, texts};
 use crate::support::http_source::HttpSource;
-use crate::support::sshd::{Sshd, is_root};
+use crate::support::sshd::{Sshd, at_port, is_root};
 
 /// Short pauses, but as much time for each answer as a busy machine needs.
 fn quick() -> SftpLimits {
@@ -33,7 +33,7 @@ async fn extract(lab: &Extraction, source: &SftpSource) -> Result<Extracted, Pip
 
 /// The source as seen through a proxy.
 fn through(proxy: &ChaosProxy, source: SftpSource) -> SftpSource {
-    SftpSource { port: proxy.address.port(), ..source }
+    at_port(source, proxy.address.port())
 }
 
 fn files(extracted: &Extracted, sshd: &Sshd) -> Vec<String> {
@@ -191,7 +191,7 @@ async fn what_is_not_there_or_not_ours_is_said_so() {
     insta::assert_snapshot!(messages, @"
     source_missing: there is no sftp://127.0.0.1:PORT/upload/missing.csv
     source_missing: there is no sftp://127.0.0.1:PORT/upload/missing/
-    source_unreadable: sftp://127.0.0.1:PORT/upload/report.pdf cannot be read: its suffix is not loaded: only .csv, .txt, .json, .ndjson and .jsonl are, also .gz or .zst
+    source_unreadable: sftp://127.0.0.1:PORT/upload/report.pdf cannot be read: its suffix is not loaded: only .csv, .txt, .json, .ndjson, .jsonl, .xlsx, .xlsm, .xlsb, .xls and .ods are, also .gz or .zst
     bad_glob: sftp://127.0.0.1:PORT/upload/a[.csv is no glob: unclosed character class; missing ']'
     ");
     if is_root() {
@@ -214,7 +214,7 @@ async fn hosts_that_are_denied_or_no_ssh_servers_are_said_so() {
     let lab = Extraction::new().await;
     let closed = ClosedPort::new();
     for port in [api.address.port(), closed.address.port()] {
-        let source = SftpSource { port, ..sshd.source("") };
+        let source = at_port(sshd.source(""), port);
         messages.push('\n');
         messages.push_str(&failure(extract(&lab, &source).await, port));
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use elt_shared::config::{HostTrust, SftpLogin, SftpSource};
+use elt_shared::config::{HostTrust, SftpSource, SshLogin};
 use elt_shared::store::known_hosts;
 use elt_worker::error::PipelineError;
 use elt_worker::extract::Extracted;
@@ -20,14 +20,11 @@ async fn extract(lab: &Extraction, source: &SftpSource) -> Result<Extracted, Pip
 async fn a_password_and_every_kind_of_key_log_in() {
     let (sshd, lab) = (Sshd::start(), Extraction::new().await);
     sshd.write("a.csv", "id\n1\n");
-    let login = async |login| extract(&lab, &SftpSource { login, ..sshd.source("a.csv") }).await;
-    let key = |key: String, passphrase: Option<&str>| SftpLogin::PrivateKey {
-        key: key.into(),
-        passphrase: passphrase.map(Into::into),
-    };
+    let login = async |login| extract(&lab, &sshd.source_with(login, "a.csv")).await;
+    let key = |key: String, passphrase: Option<&str>| SshLogin::private_key(key, passphrase.map(Into::into));
     let text = |path: std::path::PathBuf| std::fs::read_to_string(path).expect("a key");
     if is_root() {
-        login(SftpLogin::Password(PASSWORD.into())).await.expect("the password");
+        login(SshLogin::password(PASSWORD)).await.expect("the password");
     }
     login(key(sshd.key(), None)).await.expect("an ed25519 key");
     login(key(text(sshd.another_key("rsa", "opens it")), Some("opens it"))).await.expect("an rsa key with passphrase");
@@ -47,7 +44,7 @@ async fn a_server_that_asks_for_the_password_in_a_dialogue_is_answered() {
     sshd.write("a.csv", "id\n1\n");
     sshd.ask_in_a_dialogue();
     extract(&lab, &sshd.source("a.csv")).await.expect("the password");
-    let wrong = SftpSource { login: SftpLogin::Password("canary".into()), ..sshd.source("a.csv") };
+    let wrong = sshd.source_with(SshLogin::password("canary"), "a.csv");
     let refused = extract(&lab, &wrong).await.expect_err("another password");
     assert_eq!(refused.code().as_str(), "source_login");
     assert!(refused.to_string().ends_with("it accepts publickey, keyboard-interactive"), "{refused}");
@@ -60,13 +57,10 @@ async fn a_refused_login_is_not_tried_again_and_tells_no_secret() {
     let encrypted = std::fs::read_to_string(sshd.another_key("ed25519", "canary")).expect("a key");
     let stranger = std::fs::read_to_string(Sshd::start().another_key("ed25519", "")).expect("a key");
     let outside = tempfile::NamedTempFile::new().expect("a file");
-    let key = |key: &str, passphrase: Option<&str>| SftpLogin::PrivateKey {
-        key: key.into(),
-        passphrase: passphrase.map(Into::into),
-    };
+    let key = |key: &str, passphrase: Option<&str>| SshLogin::private_key(key, passphrase.map(Into::into));
     let mut messages = String::new();
     for login in [
-        SftpLogin::Password("canary".into()),
+        SshLogin::password("canary"),
         key(&stranger, None),
         key(&encrypted, None),
         key(&encrypted, Some("canary-wrong")),
@@ -74,7 +68,7 @@ async fn a_refused_login_is_not_tried_again_and_tells_no_secret() {
         key("-----BEGIN OPENSSH PRIVATE KEY-----\ncanary\n-----END OPENSSH PRIVATE KEY-----", None),
         key(outside.path().to_str().expect("a path"), None),
     ] {
-        let failed = failure(extract(&lab, &SftpSource { login, ..sshd.source("a.csv") }).await, sshd.address.port());
+        let failed = failure(extract(&lab, &sshd.source_with(login, "a.csv")).await, sshd.address.port());
         assert!(!failed.contains("canary") && !failed.contains("b3BlbnNzaC1rZXktdjE"), "{failed}");
         messages.push_str(&failed.replace(&sshd.user(), "USER"));
         messages.push('\n');
@@ -98,18 +92,20 @@ async fn the_first_host_key_is_pinned_and_another_one_refused() {
     let source = sshd.source("a.csv");
     let first = sshd.fingerprint("ed25519");
     extract(&lab, &source).await.expect("the first use");
-    let known = known_hosts::of_server(&lab.context.control, "127.0.0.1", source.port).await.expect("known hosts");
+    let known =
+        known_hosts::of_server(&lab.context.control, "127.0.0.1", source.server.port).await.expect("known hosts");
     assert_eq!((known.len(), known[0].trusted, &known[0].fingerprint), (1, true, &first));
     assert!(known[0].public_key.starts_with("ssh-ed25519 AAAA"));
     extract(&lab, &source).await.expect("the same key again");
 
     sshd.change_host_key();
     let second = sshd.fingerprint("ed25519");
-    let failed = failure(extract(&lab, &source).await, source.port).replace(&first, "FIRST").replace(&second, "SECOND");
+    let failed =
+        failure(extract(&lab, &source).await, source.server.port).replace(&first, "FIRST").replace(&second, "SECOND");
     insta::assert_snapshot!(failed, @"host_key_changed: the host key of sftp://127.0.0.1:PORT has changed: expected ssh-ed25519 FIRST, but it shows ssh-ed25519 SECOND");
     assert_eq!(sshd.refused_logins(), 0, "no login was tried");
 
-    known_hosts::approve(&lab.context.control, "127.0.0.1", source.port, &second, "ann")
+    known_hosts::approve(&lab.context.control, "127.0.0.1", source.server.port, &second, "ann")
         .await
         .expect("approved")
         .expect("the new key was noted for the admin");
@@ -121,8 +117,7 @@ async fn a_key_of_another_kind_is_a_changed_key_and_a_known_one_is_asked_for() {
     let (mut sshd, lab) = (Sshd::start(), Extraction::new().await);
     sshd.write("a.csv", "id\n1\n");
     let (ed25519, rsa) = (sshd.fingerprint("ed25519"), sshd.fingerprint("rsa"));
-    let pinned =
-        |fingerprint: &str| SftpSource { trust: HostTrust::Pinned(fingerprint.into()), ..sshd.source("a.csv") };
+    let pinned = |fingerprint: &str| sshd.trusted_source(HostTrust::Pinned(fingerprint.into()), "a.csv");
     extract(&lab, &pinned(&ed25519)).await.expect("the key it shows first");
     extract(&lab, &pinned(&rsa)).await.expect("its other key");
     let wrong =
@@ -140,15 +135,18 @@ async fn a_key_of_another_kind_is_a_changed_key_and_a_known_one_is_asked_for() {
 async fn a_strict_source_waits_for_an_admin() {
     let (sshd, lab) = (Sshd::start(), Extraction::new().await);
     sshd.write("a.csv", "id\n1\n");
-    let source = SftpSource { trust: HostTrust::Strict, ..sshd.source("a.csv") };
+    let source = sshd.trusted_source(HostTrust::Strict, "a.csv");
     let fingerprint = sshd.fingerprint("ed25519");
-    let failed = failure(extract(&lab, &source).await, source.port).replace(&fingerprint, "FINGERPRINT");
+    let failed = failure(extract(&lab, &source).await, source.server.port).replace(&fingerprint, "FINGERPRINT");
     insta::assert_snapshot!(failed, @"host_key_unknown: the host key of sftp://127.0.0.1:PORT is not known: ssh-ed25519 FINGERPRINT");
     extract(&lab, &source).await.expect_err("still not approved");
     let db = &lab.context.control;
-    known_hosts::approve(db, "127.0.0.1", source.port, &fingerprint, "ann").await.expect("approved").expect("noted");
+    known_hosts::approve(db, "127.0.0.1", source.server.port, &fingerprint, "ann")
+        .await
+        .expect("approved")
+        .expect("noted");
     extract(&lab, &source).await.expect("approved");
-    assert!(known_hosts::forget(db, "127.0.0.1", source.port, &fingerprint).await.expect("forgotten"));
+    assert!(known_hosts::forget(db, "127.0.0.1", source.server.port, &fingerprint).await.expect("forgotten"));
     extract(&lab, &source).await.expect_err("forgotten again");
 }
 

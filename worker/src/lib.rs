@@ -7,6 +7,7 @@
 //! - [`roots`]: the folders that configs may read from and write to
 //! - [`input`]: the files that a run reads, and their formats
 //! - [`frame`]: bytes become batches of cells
+//! - `shape`: columns are renamed, cleaned, computed, filtered and masked before anything else sees them
 //! - [`extract`]: sources become files on this machine
 //! - [`progress`]: how far a run is
 //! - `metrics`: what a worker counts, for Prometheus
@@ -46,6 +47,7 @@ mod metrics;
 mod paths;
 #[cfg(test)]
 mod room_order;
+mod shape;
 mod thread;
 mod worker;
 mod worker_context;

@@ -78,6 +78,7 @@ pub fn change_check_context(
         tokens,
         base,
         default_target: settings.target_url.clone(),
+        ssh_agent: settings.ssh_agent.clone(),
         control,
         stop,
         young: YoungFiles::LeaveOut,

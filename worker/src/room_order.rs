@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules at the top of the crate. Each may use those before it.
-const ORDER: [&str; 25] = [
+const ORDER: [&str; 26] = [
     "health",
     "settings",
     "error",
@@ -14,6 +14,7 @@ const ORDER: [&str; 25] = [
     "roots",
     "input",
     "frame",
+    "shape",
     "extract",
     "progress",
     "metrics",

@@ -29,6 +29,8 @@ pub struct RunContext {
     pub config: PipelineConfig,
     /// The process's own target, for configs that name no server.
     pub default_target: Option<Secret>,
+    /// Socket of the SSH agent whose keys may be used.
+    pub ssh_agent: Option<PathBuf>,
     /// The folder where relative paths of the config start.
     pub base: PathBuf,
     /// The data folder. Work folders and default output files are below it.
@@ -67,6 +69,7 @@ impl RunContext {
             never: vec![self.combined_csv()],
             network: self.network.clone(),
             default_target: self.default_target.clone(),
+            ssh_agent: self.ssh_agent.clone(),
             tokens: self.tokens.clone(),
             control: self.control.clone(),
             stop: self.stop.clone(),

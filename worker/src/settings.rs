@@ -124,6 +124,10 @@ pub struct WorkerSettings {
     /// Names `${env:NAME}` in a config may stand for, separated by commas.
     #[arg(long, env = "ELT_ENV_ALLOW", value_delimiter = ',')]
     pub env_allow: Vec<String>,
+    /// Socket of an SSH agent whose keys `sftp` sources with `agent: true` may log in with: `$SSH_AUTH_SOCK` for one's own.
+    /// Default: none, because whoever may write a config could use the keys.
+    #[arg(long, env = "ELT_SSH_AGENT", value_name = "SOCKET")]
+    pub ssh_agent: Option<PathBuf>,
     /// Seconds between two checks of the sources of a monitored pipeline whose config names no interval.
     #[arg(long, env = "ELT_MONITOR_INTERVAL", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
     pub monitor_interval: u32,

@@ -132,6 +132,7 @@ fn context(spool: &Path, network: NetworkSettings) -> anyhow::Result<ExtractCont
         never: Vec::new(),
         network: Arc::new(network),
         default_target: None,
+        ssh_agent: None,
         tokens: SourceTokens::default(),
         // Only SFTP asks the control database, for known hosts; this pool never connects.
         control: PgPoolOptions::new().connect_lazy_with(PgConnectOptions::new_without_pgpass()),

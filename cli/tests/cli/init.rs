@@ -21,7 +21,7 @@ fn a_folder_becomes_a_config_that_runs() {
     let (head, _) = said.stdout.split_once("\n# true: only these").expect("the schema ends");
     insta::assert_snapshot!(head, @r#"
     # Written by `elt init` after a look at 2 files with 3 rows.
-    # Not read: Orders 2026/readme.md: its suffix is not loaded: only .csv, .txt, .json, .ndjson and .jsonl are, also .gz or .zst
+    # Not read: Orders 2026/readme.md: its suffix is not loaded: only .csv, .txt, .json, .ndjson, .jsonl, .xlsx, .xlsm, .xlsb, .xls and .ods are, also .gz or .zst
     # `elt schema` describes every key there is.
     name: orders_2026
 

@@ -16,6 +16,7 @@ mod fleet;
 mod init;
 mod key_rotation;
 mod keys;
+mod masked_values;
 mod operate;
 mod passwords;
 mod poolers;

@@ -152,7 +152,7 @@ impl Key {
 const LONGEST_MISSPELLED: usize = 64;
 
 /// The word nearest to what was written, when one is near enough to be meant.
-pub(crate) fn nearest<'w>(written: &str, words: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
+pub fn nearest<'w>(written: &str, words: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
     if written.len() > LONGEST_MISSPELLED {
         return None;
     }

@@ -8,6 +8,7 @@
 //! - `keys`: how the keys of a section are declared, once, for reading and for [`json_schema()`];
 //!   `reader`, `section`: walk a document by them, collect warnings and problems with their place
 //! - `pipeline`, `source`, `target`, `schema`, `column_type`, `load`, `schedule`, `retry`, `transform`: what each section means
+//! - [`expression`], `shaping`: what becomes of the columns before the schema sees them
 //! - `moment`, `duration`: points in time, and lengths of time
 //! - [`Effort`]: the time limit of a check
 //! - `mask`, `secrecy`: hiding secrets where they stand, and what counts as one
@@ -36,6 +37,7 @@ mod schema;
 mod second_opinion;
 mod secrecy;
 mod section;
+mod shaping;
 mod source;
 mod target;
 mod transform;
@@ -50,6 +52,7 @@ pub use duration::parse as parse_duration;
 pub use effort::Effort;
 pub use error::{ConfigError, ConfigProblem, Warning};
 pub use json_schema::json_schema;
+pub use keys::nearest;
 pub use load::{Dedupe, LoadConfig, LoadMode};
 pub(crate) use mask::Finder;
 pub use pipeline::PipelineConfig;
@@ -59,13 +62,15 @@ pub use retry::{Outages, RetryConfig};
 pub use schedule::{CatchUp, MonitorConfig, Overlap, ScheduleConfig, StartRules, Window};
 pub use schema::{ColumnContract, OnBadRow, OnExtraColumn, RejectLimit, SchemaContract};
 pub use secrecy::{is_secret_header, is_secret_name, is_secret_parameter, looks_secret, masked_path};
+pub use shaping::{Computed, Condition, Keep, Mask, Masked, Named, Renamed, Shaping, Written, expression};
 pub use source::{
     AfterLoad, ApiAuth, ApiKey, ApiSource, ApiTimeouts, AuthScheme, Body, BucketLogin, BucketService, BucketUrl,
-    ClientAuth, CsvOptions, CursorOrder, Encoding, FileFormat, FileOptions, ForEach, FtpSource, FtpTls, Grant,
-    HeaderPlace, HmacAlgorithm, HostTrust, HttpFilesSource, Include, Included, Incremental, JsonTemplate, JwtAlgorithm,
-    JwtBearer, LocalSource, LoginRequest, Lookback, Method, NextIs, NumberFormat, OAuth2, OnParent, Pagination,
-    ParentsFrom, PathColumns, PlaceOptions, Probe, Quote, S3Source, SendToken, SftpLogin, SftpSource, SignRequests,
-    SourceConfig, TextEncoding, Thousands, TimeForm, TimeFormat, TokenPlace, Total, api_identities, template,
+    CellRange, ClientAuth, CsvOptions, CursorOrder, Encoding, ExcelOptions, FileFormat, FileOptions, ForEach,
+    FtpSource, FtpTls, Grant, HeaderPlace, HmacAlgorithm, HostTrust, HttpFilesSource, Include, Included, Incremental,
+    JsonTemplate, JwtAlgorithm, JwtBearer, LocalSource, LoginRequest, Lookback, Method, NextIs, NumberFormat, OAuth2,
+    OnParent, Pagination, ParentsFrom, PathColumns, PlaceOptions, Probe, Quote, S3Source, SendToken, SftpSource,
+    SheetChoice, SheetHeader, SignRequests, SourceConfig, SshKey, SshLogin, SshServer, TextEncoding, Thousands,
+    TimeForm, TimeFormat, TokenPlace, Total, api_identities, template,
 };
 pub use target::{SslMode, TableName, TargetConfig, TargetDatabase};
 pub use transform::{Materialized, Transform};

@@ -1,6 +1,7 @@
 //! A whole config: what to extract, what it must look like, and where it goes.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::keys::{Key, Shape};
 use super::load::{self, Dedupe, LoadConfig, LoadMode};
@@ -10,6 +11,7 @@ use super::retry::{self, RetryConfig};
 use super::schedule::{self, MonitorConfig, ScheduleConfig, StartRules, Window};
 use super::schema::{self, OnBadRow, SchemaContract};
 use super::section::Section;
+use super::shaping;
 use super::source::{self, SourceConfig};
 use super::target::{self, TargetConfig};
 use super::transform::{self, Transform};
@@ -56,6 +58,7 @@ pub(super) const KEYS: &[Key] = &[
     Key::of("sources", Shape::Variants(source::VARIANTS), "Where rows come from; all sources are put together.")
         .required(),
     Key::of("target", Shape::Section(target::KEYS), "The table rows go to.").required(),
+    shaping::KEY,
     Key::of("schema", Shape::Schema(schema::KEYS), "The columns the table must have."),
     Key::flag("strict_mode", "Keep only the schema's columns. Default false."),
     Key::choice::<OnBadRow>(
@@ -95,6 +98,7 @@ pub(super) const MAX_NAME: usize = 200;
 /// Reads the document.
 pub(super) fn read(document: &Field<'_>) -> Option<PipelineConfig> {
     let root = &document.section(KEYS)?;
+    let shape = optional(root.field("shape"), shaping::read);
     let sources = sources(root);
     let target_section = root.required("target").and_then(|field| field.section(target::KEYS));
     let target = target_section.as_ref().and_then(target::read);
@@ -118,9 +122,14 @@ pub(super) fn read(document: &Field<'_>) -> Option<PipelineConfig> {
         field.warn("stored, not acted on yet");
     }
     let (schema, target) = (schema?, target?);
+    let mut sources = sources?;
+    if let Some(shape) = shape? {
+        let shape = Arc::new(shape);
+        sources.iter_mut().for_each(|source| source.shape_by(&shape));
+    }
     Some(PipelineConfig {
         name: name.unwrap_or_else(|| target.table.to_string()),
-        sources: sources?,
+        sources,
         on_bad_row: on_bad_row(root, schema.as_ref().and_then(|schema| schema.on_mismatch)),
         schema: schema.and_then(|schema| schema.contract),
         target,

@@ -8,7 +8,7 @@ use super::effort::Effort;
 use super::error::{ConfigError, ConfigProblem, Warning, shortened};
 use super::keys::{Choice, Key, Variant, either};
 use super::mask::{self, Mask};
-use super::node::{Entry, Node, Place, Scalar, Value};
+use super::node::{Entry, Node, Place, Scalar, Style, Value};
 use super::resolve::{Part, Resolve, SecretRefusal, add_secret_names, is_one_secret, parts};
 use super::section::Section;
 use super::tree;
@@ -127,6 +127,26 @@ impl<'a> Field<'a> {
     /// Notes that this value is wrong.
     pub fn problem(&self, message: impl Into<String>) {
         self.reader.problem(&self.path, self.node.place, message);
+    }
+
+    /// Notes that this text is wrong at a line and column within it, both counted from 1, in characters.
+    pub fn problem_within(&self, at: Option<(usize, usize)>, message: impl Into<String>) {
+        let (mut place, message) = (self.node.place, message.into());
+        let (Some((line, column)), Some(scalar)) = (at, self.node.scalar()) else { return self.problem(message) };
+        let quote = usize::from(matches!(scalar.style, Style::SingleQuoted | Style::DoubleQuoted));
+        // Only a text that stands in the config letter by letter has its characters where they are counted.
+        let is_verbatim = scalar.style != Style::Block && place.end - place.start == scalar.text.len() + 2 * quote;
+        if is_verbatim && !scalar.text.contains('\n') {
+            place.column += quote + column - 1;
+            self.reader.problem(&self.path, place, message);
+        } else {
+            self.problem(format!("{message} (line {line}, column {column} of the text)"));
+        }
+    }
+
+    /// Where this value stands.
+    pub fn place(&self) -> Place {
+        self.node.place
     }
 
     /// Notes something about this value that is no error.

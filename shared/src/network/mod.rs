@@ -126,6 +126,33 @@ pub async fn check_for_proxy(settings: &NetworkSettings, host: &str) -> Result<(
     found.try_for_each(|address| policy.check(address.ip())).map_err(refused)
 }
 
+/// Checks a host that another server connects to for us, as it sees it: behind a jump host a name may lead to addresses that
+/// nobody here knows. An address is checked as any other. A name must not be refused, and with `ELT_NET_ALLOW` it must be
+/// allowed as a name.
+///
+/// # Errors
+/// When the address or the name is refused.
+pub fn check_behind(settings: &NetworkSettings, host: &str) -> Result<(), NetworkError> {
+    let refused = |reason: String| NetworkError::Refused { host: host.to_owned(), reason };
+    let host_only = host.trim_matches(['[', ']']);
+    let policy = Policy::for_host(settings, host_only).map_err(refused)?;
+    match host_only.parse::<IpAddr>() {
+        Ok(address) => policy.check(address).map_err(refused),
+        Err(_) if ends_in_a_number(host_only) => {
+            Err(refused("it is an address in an unusual spelling: write it as `192.0.2.1`".into()))
+        }
+        Err(_) => policy.check_unseen().map_err(refused),
+    }
+}
+
+/// Whether a resolver may take a host for an IPv4 address, though it is not written as one: `0x7f.1`, `2130706433`.
+fn ends_in_a_number(host: &str) -> bool {
+    let last = host.trim_end_matches('.').rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
+    let digits = last.strip_prefix("0x").unwrap_or(&last);
+    digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+        && (last.starts_with("0x") || digits.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
 /// Connects to a host that may be called, trying its addresses in turn, within `limit` altogether. The kernel ends the
 /// connection when the other machine no longer answers.
 ///

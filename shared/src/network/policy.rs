@@ -108,6 +108,20 @@ impl<'a> Policy<'a> {
         self.layers.iter().all(|layer| layer.name == Name::Allowed)
     }
 
+    /// Checks a name whose addresses cannot be seen from here.
+    ///
+    /// # Errors
+    /// Why it is refused: only some hosts are allowed, and the name is not one of them.
+    pub fn check_unseen(&self) -> Result<(), String> {
+        let unnamed = |layer: &&Layer<'_>| {
+            layer.name == Name::Open && !layer.allow.is_empty() && !layer.allow.contains(&HostRule::Any)
+        };
+        match self.layers.iter().find(unnamed) {
+            Some(layer) => Err(layer.not_named()),
+            None => Ok(()),
+        }
+    }
+
     /// Checks an address in every form that a kernel or a translator on the way may take it for.
     ///
     /// # Errors
@@ -178,10 +192,14 @@ impl<'a> Layer<'a> {
             return Err(format!("{reason}; {} can make an exception", self.settings[0]));
         }
         if allowed.is_none() && is_itself && self.name == Name::Open && !self.allow.is_empty() {
-            let allow = self.settings[0];
-            return Err(format!("{allow} does not name it; add it there, or `*` for every host that is not refused"));
+            return Err(self.not_named());
         }
         Ok(())
+    }
+
+    fn not_named(&self) -> String {
+        let allow = self.settings[0];
+        format!("{allow} does not name it; add it there, or `*` for every host that is not refused")
     }
 }
 

@@ -334,3 +334,32 @@ async fn a_proxy_is_asked_only_for_hosts_that_are_allowed_as_this_machine_finds_
         "its name is allowed by itself"
     );
 }
+
+#[test]
+fn a_host_behind_a_jump_host_is_checked_by_what_is_written() {
+    let allows = |deny: &[&str], allow: &[&str], host: &str| check_behind(&settings(deny, allow), host).is_ok();
+    for host in ["files.internal", "10.0.0.5", "127.0.0.1", "[fd00::5]", "face.example", "a.b0"] {
+        assert!(allows(&[], &[], host), "{host}");
+    }
+    for host in [
+        "169.254.169.254",
+        "::ffff:169.254.169.254",
+        "metadata.google.internal",
+        "2852039166",
+        "0xa9fea9fe",
+        "0xa9.0xfe.0xa9.0xfe",
+        "0251.0376.0251.0376",
+        "169.254.43518",
+        "169.254.169.254.",
+    ] {
+        assert!(!allows(&[], &[], host), "{host}");
+    }
+    assert!(!allows(&["files.internal"], &[], "files.internal") && !allows(&["10.0.0.0/8"], &[], "10.0.0.5"));
+    assert!(
+        !allows(&[], &["bastion.example.com"], "files.internal"),
+        "no address can be checked, so the name must be there"
+    );
+    for allow in ["files.internal", "*.internal", "*"] {
+        assert!(allows(&[], &[allow], "files.internal"), "{allow}");
+    }
+}

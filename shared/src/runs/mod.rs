@@ -19,6 +19,7 @@ mod progress;
 mod rejections;
 pub mod report;
 mod values;
+mod verification;
 
 pub use end::{AttemptEnd, End, Failure};
 pub use preview::{Choice, Confidence, PreviewColumn, SourcePreview};
@@ -27,3 +28,4 @@ pub use progress::RunProgress;
 pub use rejections::{ReasonCount, RejectedPlace, Rejections};
 pub use report::RunReport;
 pub use values::{Outcome, Priority, RunKind, RunState, Stage, Trigger};
+pub use verification::{Verification, VerifiedFile, VerifiedState};

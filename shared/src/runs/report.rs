@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Outcome, ProbeReport, Rejections, SourcePreview};
+use super::{Outcome, ProbeReport, Rejections, SourcePreview, Verification};
 use crate::backfills::Window;
 use crate::config::ColumnType;
 
@@ -78,6 +78,9 @@ pub struct RunReport {
     /// The beginnings of the sources, in their order, when the test of the connections was asked for them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub previews: Vec<SourcePreview>,
+    /// The result of a verification; `None` for runs of other kinds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verification: Option<Verification>,
     /// The first rejected rows and the reasons of all of them; `None` when no row was rejected.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rejected: Option<Rejections>,

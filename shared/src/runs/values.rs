@@ -19,6 +19,8 @@ text_enum! {
         Replay = "replay",
         /// Deletes the rows that an earlier run loaded.
         Undo = "undo",
+        /// Compares the table and the sources with what an earlier run loaded, and changes nothing.
+        Verify = "verify",
     }
 }
 

@@ -25,6 +25,12 @@ impl LineFilter {
     }
 }
 
+/// Whether a line is never written, whatever the setting says: the FTP library writes each command at `trace`, also the one
+/// with the password.
+fn may_hold_secrets(metadata: &Metadata<'_>) -> bool {
+    metadata.target().starts_with("suppaftp")
+}
+
 fn is_span_of_ours(metadata: &Metadata<'_>) -> bool {
     metadata.is_span() && *metadata.level() <= Level::INFO
 }
@@ -34,7 +40,7 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     fn enabled(&self, metadata: &Metadata<'_>, context: &Context<'_, S>) -> bool {
-        is_span_of_ours(metadata) || Filter::enabled(&self.0, metadata, context)
+        !may_hold_secrets(metadata) && (is_span_of_ours(metadata) || Filter::enabled(&self.0, metadata, context))
     }
 
     /// Never "always": who asks `tracing::enabled!` and then says nothing, as the database driver does, leaves its

@@ -322,6 +322,7 @@ fn worker_settings(target_url: Secret, folder: &Folder, data_dir: &Folder) -> Wo
         fs_roots: vec![folder.path().into(), data_dir.path().into()],
         output_roots: vec![folder.path().into()],
         env_allow: Vec::new(),
+        ssh_agent: None,
         monitor_interval: 1,
         grace_period: 10,
         run_timeout: 600,

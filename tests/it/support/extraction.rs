@@ -28,6 +28,7 @@ impl Extraction {
             never: Vec::new(),
             network: Default::default(),
             default_target: None,
+            ssh_agent: None,
             tokens: Default::default(),
             control: store::connect(databases.control.clone(), 4, Limits::WORK).await.expect("connected"),
             stop: CancellationToken::new(),

@@ -20,6 +20,7 @@ pub mod http_source;
 pub mod identity_provider;
 pub mod loader;
 pub mod pgbouncer;
+pub mod ssh_keys;
 pub mod sshd;
 pub mod standby;
 pub mod token_server;

@@ -11,7 +11,7 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use elt_shared::config::{AfterLoad, FileOptions, HostTrust, SftpLogin, SftpSource};
+use elt_shared::config::{AfterLoad, FileOptions, HostTrust, SftpSource, SshLogin, SshServer};
 use tempfile::TempDir;
 
 /// The account of the server when the tests run as root, and its password.
@@ -67,6 +67,18 @@ impl Sshd {
         self.stop();
         std::fs::write(self.folder.path().join("etc/methods"), methods).expect("noted");
         (self.address, self.child) = serve(self.folder.path(), Some(self.address));
+    }
+
+    /// Restarts the server on the same port with these lines in its config as well.
+    pub fn configure(&mut self, lines: &str) {
+        self.stop();
+        std::fs::write(self.folder.path().join("etc/lines"), format!("{lines}\n")).expect("noted");
+        (self.address, self.child) = serve(self.folder.path(), Some(self.address));
+    }
+
+    /// A file of the server beside its keys, which it may read.
+    pub fn etc(&self, name: &str) -> PathBuf {
+        self.folder.path().join("etc").join(name)
     }
 
     /// Restarts it on the same port with another ed25519 key.
@@ -135,26 +147,44 @@ impl Sshd {
     }
 
     /// The usual way in: the password as root, the key otherwise.
-    pub fn login(&self) -> SftpLogin {
+    pub fn login(&self) -> SshLogin {
         match is_root() {
-            true => SftpLogin::Password(PASSWORD.into()),
-            false => SftpLogin::PrivateKey { key: self.key().into(), passphrase: None },
+            true => SshLogin::password(PASSWORD),
+            false => SshLogin::private_key(self.key(), None),
+        }
+    }
+
+    /// The server as a config names it, with the usual way in.
+    pub fn server(&self) -> SshServer {
+        SshServer {
+            host: self.address.ip().to_string(),
+            port: self.address.port(),
+            username: self.user(),
+            login: self.login(),
+            trust: HostTrust::FirstUse,
         }
     }
 
     /// A source that reads this path of the served folder.
     pub fn source(&self, name: &str) -> SftpSource {
         SftpSource {
-            host: self.address.ip().to_string(),
-            port: self.address.port(),
-            username: self.user(),
-            login: self.login(),
+            server: self.server(),
+            jump: None,
             path: self.remote(name),
             files: FileOptions::default(),
-            trust: HostTrust::FirstUse,
             settle_seconds: 0,
             after_load: AfterLoad::Keep,
         }
+    }
+
+    /// The same with another login.
+    pub fn source_with(&self, login: SshLogin, name: &str) -> SftpSource {
+        SftpSource { server: SshServer { login, ..self.server() }, ..self.source(name) }
+    }
+
+    /// The same with another trust in host keys.
+    pub fn trusted_source(&self, trust: HostTrust, name: &str) -> SftpSource {
+        SftpSource { server: SshServer { trust, ..self.server() }, ..self.source(name) }
     }
 
     /// Logins the server has refused so far.
@@ -173,6 +203,11 @@ impl Drop for Sshd {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// The source at another port of this machine.
+pub fn at_port(source: SftpSource, port: u16) -> SftpSource {
+    SftpSource { server: SshServer { port, ..source.server }, ..source }
 }
 
 /// Whether passwords can be tested: only root can make an account that has one.
@@ -231,8 +266,9 @@ fn config_text(folder: &Path, address: SocketAddr) -> String {
     };
     let methods = std::fs::read_to_string(etc.join("methods"));
     let methods = methods.map_or(String::new(), |methods| format!("AuthenticationMethods {methods}\n"));
+    let lines = std::fs::read_to_string(etc.join("lines")).unwrap_or_default();
     format!(
-        "ListenAddress {address}\n{host_keys}AuthorizedKeysFile {etc}/authorized_keys\nPidFile {etc}/pid\n\
+        "{lines}ListenAddress {address}\n{host_keys}AuthorizedKeysFile {etc}/authorized_keys\nPidFile {etc}/pid\n\
          {asks}{methods}StrictModes no\n\
          LogLevel VERBOSE\nMaxStartups 100\nSubsystem sftp internal-sftp\nForceCommand internal-sftp\n{shut_in}",
         etc = etc.display(),
@@ -258,7 +294,7 @@ fn says_hello(address: SocketAddr) -> bool {
     BufReader::new(stream).read_line(&mut line).is_ok_and(|_| line.starts_with("SSH-2.0"))
 }
 
-fn make_key(path: &Path, kind: &str, passphrase: &str) {
+pub(super) fn make_key(path: &Path, kind: &str, passphrase: &str) {
     let mut command = Command::new("ssh-keygen");
     run(command.args(["-q", "-t", kind, "-N", passphrase, "-C", "elt-test", "-f"]).arg(path));
 }
@@ -289,7 +325,7 @@ fn set_password() -> bool {
     child.wait().expect("chpasswd").success()
 }
 
-fn run(command: &mut Command) -> String {
+pub(super) fn run(command: &mut Command) -> String {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).into_owned()

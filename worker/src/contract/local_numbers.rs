@@ -32,11 +32,9 @@ pub fn plain_cells(
     let mut plain = Vec::new();
     for row in 0..source.ends.len() {
         let (kind, written) = source.cell(row);
-        let is_text = matches!(kind, CellKind::Bare | CellKind::Quoted);
-        let read = if is_text { value::plain(numbers, written, &mut plain) } else { LocalNumber::Word };
         cells.push(
             kind,
-            match read {
+            match value::plain(numbers, kind, written, &mut plain) {
                 LocalNumber::Plain => &plain,
                 LocalNumber::Word => written,
                 LocalNumber::Other => NOT_A_NUMBER,

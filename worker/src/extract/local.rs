@@ -341,6 +341,7 @@ impl<'a> Listing<'a> {
             format,
             compression,
             options: self.options.clone(),
+            sheet: None,
             records: self.options.records.clone(),
             required: false,
             stamp,

@@ -1,6 +1,7 @@
 //! Extract: every source becomes files on this machine. The `match` in this file lists the kinds of source; places of files
 //! are one of them, and [`store`] lists these.
 
+mod byte_names;
 pub mod http;
 pub mod local;
 pub mod look;
@@ -11,8 +12,10 @@ pub mod probe;
 mod sample;
 pub mod sftp;
 pub mod store;
+mod workbooks;
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -45,6 +48,8 @@ pub struct ExtractContext {
     pub network: Arc<elt_shared::settings::NetworkSettings>,
     /// The process's own target, for configs that name no server and ask their target for values.
     pub default_target: Option<Secret>,
+    /// Socket of the SSH agent whose keys may be used. `None`: the worker may not use one.
+    pub ssh_agent: Option<PathBuf>,
     /// Tokens of APIs, which the extractions of a process share.
     pub tokens: http::SourceTokens,
     /// The control database, for known host keys and refresh tokens.
@@ -133,6 +138,25 @@ pub async fn after_load(sources: &[SourceConfig], files: &[InputFile], context: 
     warnings
 }
 
+/// The files that were loaded. Several of them can be parts of one file on a server, as the sheets of a workbook are: then the
+/// first part keeps the action on that file, and only if all parts were loaded.
+pub fn loaded(files: &[InputFile], is_loaded: impl Fn(usize) -> bool) -> Vec<InputFile> {
+    let part_of = |file: &InputFile| file.after_load.as_ref().map(|task| (file.source, task.path.clone()));
+    // The first part of each file on a server, and whether all of its parts were loaded.
+    let mut wholes: HashMap<(usize, String), (usize, bool)> = HashMap::new();
+    for (index, file) in files.iter().enumerate() {
+        if let Some(whole) = part_of(file) {
+            wholes.entry(whole).or_insert((index, true)).1 &= is_loaded(index);
+        }
+    }
+    let loaded = files.iter().enumerate().filter(|(index, _)| is_loaded(*index));
+    let with_action = |(index, file): (usize, &InputFile)| {
+        let acts = part_of(file).is_some_and(|whole| wholes.get(&whole) == Some(&(index, true)));
+        InputFile { after_load: file.after_load.clone().filter(|_| acts), ..file.clone() }
+    };
+    loaded.map(with_action).collect()
+}
+
 async fn extract_each(config: &PipelineConfig, context: &ExtractContext) -> Result<Extracted> {
     let mut all = Extracted::default();
     for (index, source) in config.sources.iter().enumerate() {
@@ -146,6 +170,7 @@ async fn extract_each(config: &PipelineConfig, context: &ExtractContext) -> Resu
             place => store::extract(index, place, context).await,
         }?;
         let one = path_columns::add(index, one)?;
+        let one = workbooks::expand(one, context);
         all.files.extend(one.files);
         all.left_out.extend(one.left_out);
         all.warnings.extend(one.warnings);

@@ -8,10 +8,10 @@ use elt_shared::explained::Explained;
 use elt_shared::explained::catalog::Reached;
 use elt_shared::runs::{FoundFile, ProbeReport};
 
-use super::{ExtractContext, http, local, sftp, store};
+use super::{ExtractContext, Extracted, http, local, sftp, store, workbooks};
 use crate::error::Result;
-use crate::frame::read;
 use crate::input::InputFile;
+use crate::shape;
 
 /// Number of files that are shown of a source with many files.
 pub const FILES_SHOWN: usize = 20;
@@ -54,16 +54,27 @@ pub async fn probe(index: usize, source: &SourceConfig, context: &ExtractContext
 /// # Errors
 /// When the source cannot be reached or read.
 pub(super) async fn sample(index: usize, source: &SourceConfig, context: &ExtractContext) -> Result<Sample> {
-    match source {
+    let sample = match source {
         SourceConfig::Local(source) => local::extract(index, source, context).await.map(Sample::of_local),
         SourceConfig::Api(source) => http::probe(index, source, context).await,
         SourceConfig::Sftp(source) => sftp::probe(index, source, context).await,
         place => store::probe(index, place, context).await,
-    }
+    }?;
+    Ok(sample.with_sheet(context).await)
 }
 
 impl Sample {
-    fn of_local(extracted: super::Extracted) -> Self {
+    /// The sample with the first sheet that is read in place of a workbook.
+    async fn with_sheet(self, context: &ExtractContext) -> Self {
+        let Some(head) = self.head else { return self };
+        let (context, files) = (context.clone(), vec![head]);
+        let expand = move || workbooks::expand(Extracted { files, ..Extracted::default() }, &context);
+        let expanded = tokio::task::spawn_blocking(expand).await.unwrap_or_default();
+        let notes = [self.notes, expanded.warnings].concat();
+        Self { head: expanded.files.into_iter().next(), notes, files: self.files, more: self.more }
+    }
+
+    fn of_local(extracted: Extracted) -> Self {
         let files =
             extracted.files.iter().map(|file| FoundFile { name: file.name.clone(), bytes: file.stamp.size }).collect();
         Self { files, more: false, head: extracted.files.into_iter().next(), notes: Vec::new() }
@@ -103,7 +114,7 @@ fn found(sample: Sample) -> ProbeReport {
 async fn columns(head: Option<InputFile>) -> Vec<String> {
     let Some(head) = head else { return Vec::new() };
     let reading = tokio::task::spawn_blocking(move || {
-        let Ok(mut reader) = read::open(0, &head) else { return Vec::new() };
+        let Ok(mut reader) = shape::open(0, &head) else { return Vec::new() };
         let _ = reader.next();
         reader.names().to_vec()
     });

@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 use crate::frame::profile::{self, ColumnProfile};
 use crate::frame::{CellKind, Piece, RawBatch, read};
 use crate::input::InputFile;
+use crate::shape;
 
 /// Rows that are shown.
 const ROWS: usize = 20;
@@ -38,7 +39,8 @@ pub(super) fn first_rows(file: &InputFile) -> FirstRows {
         let column = |name: String| PreviewColumn { name, ..PreviewColumn::default() };
         return FirstRows { columns: names.into_iter().map(column).collect(), rows, error, ..FirstRows::default() };
     }
-    let Ok(profile) = profile::profile(std::slice::from_ref(file), &[], &CancellationToken::new()) else {
+    let Ok(profile) = profile::profile_opened(std::slice::from_ref(file), &[], shape::open, &CancellationToken::new())
+    else {
         return FirstRows::default();
     };
     let columns: Vec<PreviewColumn> = profile.columns.iter().take(COLUMNS).map(column).collect();
@@ -71,7 +73,7 @@ pub(super) fn column(profile: &ColumnProfile) -> PreviewColumn {
 
 /// The names of the columns, and the first rows.
 fn beginning(file: &InputFile) -> (Vec<String>, Vec<Vec<Option<String>>>, Option<read::FileError>) {
-    let mut reader = match read::open(0, file) {
+    let mut reader = match shape::open(0, file) {
         Ok(reader) => reader,
         Err(error) => return (Vec::new(), Vec::new(), Some(error)),
     };

@@ -45,7 +45,7 @@ impl ConstantColumns {
             if self.constants.iter().any(|(constant, _)| constant.to_lowercase() == name.to_lowercase()) {
                 let what = format_args!("it has a column {name:?} itself, which the config makes for its files");
                 return Err(FileError::new(Code::ReservedName, &self.file, None, what)
-                    .hint("Give the column another name in `path_columns`."));
+                    .hint("Give the column another name in `path_columns`, or in `excel.sheet_column`."));
             }
         }
         Arc::make_mut(&mut self.names).extend_from_slice(&own[self.own..]);

@@ -9,7 +9,8 @@
 //! - `encoding_guess`: the encoding of text that does not say it
 //! - `written_rows`: the text of rows that were not text in their file
 //! - `window`: the part of the text that is in memory
-//! - `delimited`, [`json`]: the formats: the text of a window becomes a `record_batch`
+//! - [`shaped_rows`]: rows whose columns are changed while they are read
+//! - `delimited`, [`json`], `excel`: the formats: the text of a window becomes a `record_batch`
 //! - [`read`]: one reader for all formats
 //! - [`column_names`]: the names of a file's columns, as PostgreSQL can have them
 //! - [`dialect_proposal`]: the keys of `csv:` that files need
@@ -27,11 +28,15 @@ mod constant_columns;
 mod decode;
 mod delimited;
 mod encoding_guess;
+mod excel;
 mod record_batch;
+pub mod shaped_rows;
 #[cfg(test)]
 mod tests;
 mod window;
 mod written_rows;
+
+pub(crate) use excel::choice as sheets;
 
 use std::sync::Arc;
 
@@ -153,13 +158,16 @@ impl RawBatch {
     }
 }
 
-/// A record that is not a row, because it has too many cells, invalid JSON or a NUL byte. It goes to the quarantine.
+/// A record that is not a row, because it has too many cells, invalid JSON or a NUL byte, or because a column cannot be
+/// computed. It goes to the quarantine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadRecord {
     /// Index of the file among the run's input files.
     pub file: usize,
     /// Line of the file at which it starts, counted from 1.
     pub line: u64,
+    /// The column that the reason is about. `None`: it is about the whole record.
+    pub column: Option<String>,
     /// Stable code: `too_many_cells`, `broken_json`, `nul_byte`, `not_an_object`, …
     pub code: Code,
     /// A sentence about what is wrong with it.

@@ -13,8 +13,10 @@ use super::column_names::NameError;
 use super::constant_columns::ConstantColumns;
 use super::decode::Text;
 use super::delimited::Delimited;
+use super::excel::reader::Excel;
 use super::json::Json;
 use super::record_batch::RecordBatch;
+use super::shaped_rows::{ShapeRows, ShapedRows};
 use super::window::{WINDOW_BYTES, Window};
 use super::{BATCH_BYTES, BATCH_ROWS, BadRecord, Piece, RawBatch};
 use crate::humanize;
@@ -54,7 +56,8 @@ pub enum CsvFix {
 }
 
 impl FileError {
-    pub(super) fn new(code: Code, file: &str, line: Option<u64>, what: impl fmt::Display) -> Self {
+    /// An error in a line of a file, or about the whole file.
+    pub(crate) fn new(code: Code, file: &str, line: Option<u64>, what: impl fmt::Display) -> Self {
         let (message, reason) = match line {
             Some(line) => (format!("{file}:{line}: {what}"), format!("line {line}: {what}")),
             None => (format!("{file}: {what}"), what.to_string()),
@@ -63,7 +66,8 @@ impl FileError {
         Self { code, message, reason, line, next_step, fixes: Vec::new() }
     }
 
-    pub(super) fn hint(mut self, next_step: impl Into<Cow<'static, str>>) -> Self {
+    /// The same error with another next step.
+    pub(crate) fn hint(mut self, next_step: impl Into<Cow<'static, str>>) -> Self {
         self.next_step = next_step.into();
         self
     }
@@ -136,9 +140,12 @@ pub struct FileSummary {
 /// Reads one file from start to end.
 pub struct Reader {
     file: usize,
+    name: String,
     tokens: bool,
     numbers: Option<NumberFormat>,
     rows: Box<dyn Rows>,
+    /// Whether the rows are shaped. All rows of a batch may then be left out, and whoever reads them can stop between batches.
+    shaped: bool,
     record_batch: RecordBatch,
     /// Number of rows of the batch that were returned.
     given: usize,
@@ -165,6 +172,9 @@ pub(super) trait Rows: Send {
     fn summary(&self) -> FileSummary;
 }
 
+/// How a file is opened: [`open`], or in the way that also shapes its columns.
+pub type Open = fn(usize, &InputFile) -> Result<Reader, FileError>;
+
 /// Opens a file and finds its encoding, dialect and header.
 ///
 /// # Errors
@@ -185,25 +195,32 @@ pub(super) fn window_size(file: &InputFile) -> usize {
 
 /// Opens a file with a window of another size, for tests: the result must not depend on the size.
 pub(super) fn open_with_window(file_index: usize, file: &InputFile, size: usize) -> Result<Reader, FileError> {
-    let window = Window::new(Text::open(file)?, size);
+    let window = || Ok::<_, FileError>(Window::new(Text::open(file)?, size));
     let rows: Box<dyn Rows> = match file.format {
-        Format::Csv | Format::Txt => Box::new(Delimited::open(window, file_index, file)?),
-        Format::Json | Format::Ndjson => Box::new(Json::open(window, file_index, file)?),
+        Format::Csv | Format::Txt => Box::new(Delimited::open(window()?, file_index, file)?),
+        Format::Json | Format::Ndjson => Box::new(Json::open(window()?, file_index, file)?),
+        Format::Workbook => Box::new(Excel::open(file_index, file)?),
     };
     let rows = match file.constants.as_slice() {
         [] => rows,
         constants => Box::new(ConstantColumns::new(rows, &file.name, constants)?),
     };
-    let tokens = file.options.csv.null_values.is_none();
+    let null_values = match file.format {
+        Format::Workbook => &file.options.excel.null_values,
+        _ => &file.options.csv.null_values,
+    };
+    let tokens = null_values.is_none();
     let numbers = match file.format {
         Format::Csv | Format::Txt => file.options.csv.numbers,
-        Format::Json | Format::Ndjson => None,
+        _ => None,
     };
     Ok(Reader {
         file: file_index,
+        name: file.name.clone(),
         tokens,
         numbers,
         rows,
+        shaped: false,
         record_batch: RecordBatch::default(),
         given: 0,
         spare: None,
@@ -229,7 +246,26 @@ impl Reader {
                 return Ok(None);
             }
             self.bad = std::mem::take(&mut self.record_batch.bad).into_iter();
+            if self.shaped && self.record_batch.rows() == 0 && self.bad.len() == 0 {
+                return Ok(Some(Piece::Rows(self.batch())));
+            }
         }
+    }
+
+    /// The same reader with its columns shaped.
+    ///
+    /// # Errors
+    /// When the file does not have the columns that the shape needs.
+    pub fn shaped(self, shaper: Box<dyn ShapeRows>) -> Result<Self, FileError> {
+        let (file, name, tokens, numbers) = (self.file, self.name.clone(), self.tokens, self.numbers);
+        let rows: Box<dyn Rows> = Box::new(ShapedRows::new(self, shaper)?);
+        let (record_batch, bad) = (RecordBatch::default(), Vec::new().into_iter());
+        Ok(Self { file, name, tokens, numbers, rows, shaped: true, record_batch, given: 0, spare: None, bad })
+    }
+
+    /// The file's name as people see it.
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 
     /// Reads the next window into the record batch. Returns false at the end of the file.
@@ -275,12 +311,12 @@ impl Reader {
         let (record_batch, text) = self.record_batch();
         let (first, end) = (self.given, batch_end(record_batch, self.given));
         let spans = &record_batch.spans[first..end];
-        let raw_start = spans[0].0;
+        let (raw_start, raw_end) = (spans.first().map_or(0, |span| span.0), spans.last().map_or(0, |span| span.1));
         let width = record_batch.width;
         batch.clear(width);
-        batch.raw.extend_from_slice(&text[raw_start as usize..spans[spans.len() - 1].1 as usize]);
+        batch.raw.extend_from_slice(&text[raw_start as usize..raw_end as usize]);
         for (index, column) in batch.columns.iter_mut().enumerate() {
-            column.reserve(end - first, batch.raw.len() / width);
+            column.reserve(end - first, batch.raw.len() / width.max(1));
             for &cell in record_batch.cells[first * width..end * width][index..].iter().step_by(width) {
                 column.push(cell.kind(), record_batch.bytes(text, cell));
             }
@@ -297,7 +333,7 @@ impl Reader {
 
 /// Index of the row before which the batch that starts at row `first` ends, by its number of rows or bytes.
 fn batch_end(record_batch: &RecordBatch, first: usize) -> usize {
-    let start = record_batch.spans[first].0 as usize;
+    let Some(start) = record_batch.spans.get(first).map(|span| span.0 as usize) else { return first };
     let last = record_batch.rows().min(first + BATCH_ROWS);
     let fitting = record_batch.spans[first..last].partition_point(|span| span.1 as usize - start <= BATCH_BYTES);
     first + fitting.max(1)

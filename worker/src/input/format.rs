@@ -21,6 +21,11 @@ const FORMATS: &[(&str, Format)] = &[
     ("json", Format::Json),
     ("ndjson", Format::Ndjson),
     ("jsonl", Format::Ndjson),
+    ("xlsx", Format::Workbook),
+    ("xlsm", Format::Workbook),
+    ("xlsb", Format::Workbook),
+    ("xls", Format::Workbook),
+    ("ods", Format::Workbook),
 ];
 
 /// The suffixes of each compression, which come last in a name.
@@ -106,10 +111,14 @@ mod tests {
 
     #[test]
     fn messages_name_every_suffix() {
-        assert_eq!(nameable(), ".csv, .txt, .json, .ndjson or .jsonl file (also .gz or .zst)");
+        assert_eq!(
+            nameable(),
+            ".csv, .txt, .json, .ndjson, .jsonl, .xlsx, .xlsm, .xlsb, .xls or .ods file (also .gz or .zst)"
+        );
         assert_eq!(
             other_suffix(),
-            "its suffix is not loaded: only .csv, .txt, .json, .ndjson and .jsonl are, also .gz or .zst"
+            "its suffix is not loaded: only .csv, .txt, .json, .ndjson, .jsonl, .xlsx, .xlsm, .xlsb, .xls and .ods are, also \
+             .gz or .zst"
         );
     }
 }

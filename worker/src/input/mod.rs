@@ -38,6 +38,8 @@ pub struct InputFile {
     pub compression: Compression,
     /// How its source says that files are read.
     pub options: Arc<FileOptions>,
+    /// The sheet of a workbook that it is. `None`: it is not one, or the reader finds it.
+    pub sheet: Option<Arc<SheetPlace>>,
     /// JSON path to the rows. `None`: it is not known yet.
     pub records: Option<String>,
     /// Whether the run fails when it cannot be read. True for an answer of an API and a file that the config names. False for
@@ -69,6 +71,7 @@ impl InputFile {
             format,
             compression,
             options: Arc::default(),
+            sheet: None,
             records: None,
             required: false,
             modified: None,
@@ -92,6 +95,15 @@ impl InputFile {
             Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is no longer a file"))
         }
     }
+}
+
+/// A sheet of a workbook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SheetPlace {
+    /// Its place among the sheets, counted from 0.
+    pub index: usize,
+    /// The folder for what does not fit into memory while it is read.
+    pub spool: PathBuf,
 }
 
 /// The action on a remote file after its load has committed, if it is still the file that was read.

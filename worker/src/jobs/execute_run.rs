@@ -288,6 +288,7 @@ async fn prepare(
     Ok(RunContext {
         control: worker.db.clone(),
         default_target: worker.settings.target_url.clone(),
+        ssh_agent: worker.settings.ssh_agent.clone(),
         base: paths::base(&worker.settings, &run.options),
         data_dir: worker.settings.data_dir.clone(),
         roots: paths::roots(&worker.settings, &run.queue),

@@ -49,6 +49,11 @@ fn did(kind: RunKind, table: &str, report: &RunReport) -> String {
             let usable = report.connections.iter().filter(|connection| connection.usable).count();
             format!("connection test finished: {usable} of {} connections can be used", report.connections.len())
         }
+        RunKind::Verify => {
+            let agrees = report.verification.as_ref().is_some_and(|verification| verification.agrees);
+            let says = if agrees { "agrees" } else { "does not agree" };
+            format!("verification finished: {table} {says} with what the run loaded")
+        }
         RunKind::Undo => format!("undo succeeded: {} rows were deleted from {table}", report.rows_deleted),
         RunKind::Replay => format!("replay succeeded: {inserted} new rows in {table}"),
         RunKind::Run => format!("run succeeded: {inserted} new rows in {table}"),

@@ -9,6 +9,7 @@
 //! - [`session`], [`login`]: one connection to the target, the account it works as, and the state of the table
 //! - [`elt_tables`]: elt's own tables in the target's schema
 //! - [`marker`]: the row of a run that says which attempt may load, and what was loaded
+//! - [`verify`]: the rows that a run wrote are compared with their hashes
 //! - [`modes`]: the rows reach the table, by `load.mode`: into a new table, or through [`staging`] into one that exists
 //! - [`finish`]: quarantine, receipt and marker join the rows, and the transaction commits
 //! - [`receipt`], [`records_path`], [`cursors`]: what is stored beside the rows
@@ -51,6 +52,7 @@ mod table;
 pub mod transform;
 pub mod trial_write;
 pub mod undo;
+pub mod verify;
 
 use std::path::Path;
 use std::sync::Arc;

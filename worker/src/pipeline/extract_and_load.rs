@@ -31,6 +31,7 @@ use crate::load::session::{Session, TableState};
 use crate::load::{self, LoadTask, Loaded};
 use crate::roots::OutputPlace;
 use crate::run_context::RunContext;
+use crate::shape;
 
 /// Number of reads after which a file that changed during each of them is left for the next run.
 const READS_PER_FILE: usize = 3;
@@ -143,15 +144,16 @@ impl<'a> Execution<'a> {
 
     /// Prepares and loads. It starts over when a file or the table changed in between, because the columns and their
     /// types were decided from what they were before.
-    async fn execute(&self, session: &mut Session) -> Result<RunReport> {
+    pub(super) async fn execute(&self, session: &mut Session) -> Result<RunReport> {
         let mut changed: Vec<String> = Vec::new();
         let mut table_changes = 0;
         loop {
             let mut prepared = self.prepare(session, &changed).await?;
             match self.load(session, &mut prepared).await? {
                 Loaded::Done { report, csv } => {
-                    let readable = prepared.profile.files.iter().filter(|file| file.error.is_none());
-                    let loaded: Vec<_> = readable.map(|file| prepared.extracted.files[file.index].clone()).collect();
+                    let files = &prepared.profile.files;
+                    let is_loaded = |index: usize| files.get(index).is_some_and(|file| file.error.is_none());
+                    let loaded = extract::loaded(&prepared.extracted.files, is_loaded);
                     return Ok(self.finish(*report, csv, &loaded).await);
                 }
                 Loaded::FileChanged { file } => {
@@ -335,9 +337,11 @@ impl<'a> Execution<'a> {
             decide::expectations(&self.context.config, before.map(|before| &before.known));
         let (files, stop) = (files.to_vec(), self.context.stop.clone());
         let span = tracing::Span::current();
-        tokio::task::spawn_blocking(move || span.in_scope(|| profile::profile(&files, &expectations, &stop)))
-            .await
-            .map_err(|error| PipelineError::Internal(format!("looking at the files: {error}")))?
+        tokio::task::spawn_blocking(move || {
+            span.in_scope(|| profile::profile_opened(&files, &expectations, shape::open, &stop))
+        })
+        .await
+        .map_err(|error| PipelineError::Internal(format!("looking at the files: {error}")))?
     }
 
     /// The report as far as it is known before the load. It also logs the files that are left out.

@@ -208,7 +208,11 @@ fn identity(source: &SourceConfig, base: &Path) -> String {
             let glob = local.glob.as_ref().map(|glob| format!(" {glob}")).unwrap_or_default();
             format!("local {}{glob}", path.display())
         }
-        SourceConfig::Sftp(sftp) => format!("sftp {}:{} {}", sftp.host, sftp.port, sftp.path),
+        SourceConfig::Sftp(sftp) => {
+            let through =
+                sftp.jump.as_ref().map(|jump| format!(" through {}:{}", jump.host, jump.port)).unwrap_or_default();
+            format!("sftp {}:{} {}{through}", sftp.server.host, sftp.server.port, sftp.path)
+        }
         place => format!("{} {}", place.kind(), place.address().unwrap_or_default()),
     };
     bounded(redaction::hide(&identity).into_owned())

@@ -4,6 +4,7 @@
 //! - [`begin`]: the target is asked whether an earlier attempt did the work already
 //! - [`extract_and_load`]: a run, and a plan and a replay, which take the same steps
 //! - [`undo`]: the rows that a run inserted are deleted
+//! - [`verify`]: the table and the sources are compared with what a run loaded
 //! - [`check`]: a report about what would be loaded
 //! - [`connections`]: every source and the target are tried
 //! - [`locate_json_rows`]: the places of the rows in JSON documents
@@ -26,6 +27,7 @@ mod refuse_input;
 mod replay;
 mod replay_dialect;
 mod undo;
+mod verify;
 mod work_folder;
 
 use elt_shared::runs::RunKind;
@@ -46,6 +48,7 @@ pub async fn run(context: &RunContext) -> Result<RunReport> {
         RunKind::Replay => extract_and_load::replay(context).await,
         RunKind::Undo => undo::run(context).await,
         RunKind::Check => check::check(context).await,
+        RunKind::Verify => verify::run(context).await,
         RunKind::TestConnection => connections::test(context).await,
     }
 }

@@ -10,9 +10,17 @@ use crate::frame::read::FileError;
 use crate::input::InputFile;
 
 /// Refuses files that fail their source: one that the config names (or an API's answer) and that cannot be read, one
-/// whose header is not its first line, and one of which every row is rejected.
+/// whose header is not its first line, one of which every row is rejected, and files that all lack a column of `shape:`.
 pub fn refuse_failed_source(files: &[InputFile], profile: &Profile) -> Result<()> {
-    let fails = |error: &&FileError, file: &InputFile| file.required || error.code == Code::HeaderNotFirst;
+    let all_of_source = |source: usize| {
+        profile.files.iter().filter(|file| files[file.index].source == source).all(|file| file.error.is_some())
+    };
+    // A shape that fits no file of its source is wrong, and not the files are.
+    let fails = |error: &&FileError, file: &InputFile| {
+        file.required
+            || error.code == Code::HeaderNotFirst
+            || (error.code == Code::ShapeColumns && all_of_source(file.source))
+    };
     let failed = profile.files.iter().find_map(|file| {
         let error = file.error.as_ref().filter(|error| fails(error, &files[file.index]));
         error.or(file.nothing_readable.as_ref())

@@ -48,6 +48,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(attempts))
         .routes(routes!(csv::download))
         .routes(routes!(start::undo))
+        .routes(routes!(start::verify))
 }
 
 /// Which runs.

@@ -1,4 +1,4 @@
-//! Starting a run of a kept config: to load, to plan, to check, to test the connections, to undo.
+//! Starting a run of a kept config: to load, to plan, to check, to test the connections, to undo, to verify.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -6,6 +6,7 @@ use axum::response::Response;
 use elt_shared::config::{Document, LoadMode, NoReferences, PipelineConfig};
 use elt_shared::explained::Code;
 use elt_shared::job::QUEUE;
+use elt_shared::runs::lifecycle::{self, VerifyAnswer};
 use elt_shared::runs::{self, Priority, RunKind, RunState};
 use elt_shared::store::configs::ConfigVersion;
 use elt_shared::store::runs::{NewRun, Run, RunFilter, list, lock_retries};
@@ -131,6 +132,37 @@ pub async fn undo(
     let kind = Kind { subject: Some(id), ..Kind::new(RunKind::Undo) };
     let undo = of_config(&mut tx, &caller, &config, &pipeline, kind).await?;
     accepted((&once, &note), tx, &caller, undo).await
+}
+
+/// Compares the table and the sources with what a run loaded, as a run of the kind `verify`. It changes nothing.
+#[utoipa::path(post, path = "/runs/{id}/verify", tag = "runs", security(("token" = []), ("api_token" = ["trigger"])), responses(
+    (status = 202, body = RunView),
+    (status = 404, body = Problem), (status = 409, body = Problem)))]
+pub async fn verify(
+    State(state): State<AppState>,
+    caller: OnPipelines<MayTrigger>,
+    once: IdempotencyKey,
+    note: AuditNote,
+    Path(id): Path<Uuid>,
+) -> Result<Response> {
+    note.object("run", id);
+    find(&state, &caller, id).await?;
+    let mut tx = state.db.begin().await?;
+    if let Some(known) = once.known(&mut tx, &caller, &id).await? {
+        return Ok(known);
+    }
+    match lifecycle::verify(&mut tx, id, traceparent(), caller.name()).await? {
+        Some(VerifyAnswer::Started(run)) => accepted((&once, &note), tx, &caller, *run).await,
+        Some(VerifyAnswer::Unfinished(run)) => {
+            let what = format!("the run is still {}", run.state);
+            Err(Error::conflict(Code::NotFinished, what, "Wait until it ends, or stop it."))
+        }
+        Some(VerifyAnswer::LoadedNothing(run)) => {
+            let what = format!("a {} that has {} loaded nothing that could be verified", run.kind, run.state);
+            Err(Error::conflict(Code::CannotVerify, what, "Choose a run that loaded rows."))
+        }
+        None => Err(Error::NotFound(format!("run {id}"))),
+    }
 }
 
 async fn can_be_undone(tx: &mut PgConnection, run: &Run, pipeline: &PipelineConfig) -> Result<()> {

@@ -33,6 +33,8 @@ enum Context {
     Params,
     /// Keys are column names here, and promise nothing.
     Schema,
+    /// Below `shape`: keys are column names here as well, and values are expressions.
+    Shape,
 }
 
 /// What was found so far.
@@ -177,7 +179,7 @@ impl Context {
     /// Whether a value in these surroundings is secret because of its key.
     fn has_secret_name(self, name: &str) -> bool {
         match self {
-            Self::Ordinary | Self::Auth | Self::Secret => false,
+            Self::Ordinary | Self::Auth | Self::Secret | Self::Shape => false,
             Self::Headers => is_secret_header(name),
             Self::Params => is_secret_parameter(name),
             Self::Schema => is_secret_name(name),
@@ -190,6 +192,9 @@ fn below(context: Context, name: &str, value: &Node) -> Context {
         (Context::Secret, _) => Context::Secret,
         (Context::Schema, _) => Context::Schema,
         (Context::Ordinary, "schema") => Context::Schema,
+        (Context::Shape, "mask_secret") => Context::Secret,
+        (Context::Shape, _) => Context::Shape,
+        (Context::Ordinary, "shape") if matches!(value.value, Value::Map(_)) => Context::Shape,
         (Context::Ordinary | Context::Auth, "headers") => Context::Headers,
         (Context::Ordinary | Context::Auth, "params" | "body" | "form" | "variables") => Context::Params,
         // A wrong name for `token` or `secret`.
@@ -210,7 +215,7 @@ fn is_secret(scalar: &Scalar, context: Context, name: &str) -> bool {
     }
     is_secret_text(text)
         || match context {
-            Context::Ordinary | Context::Auth => false,
+            Context::Ordinary | Context::Auth | Context::Shape => false,
             Context::Secret => true,
             Context::Headers => context.has_secret_name(name) || looks_random(text),
             Context::Params => context.has_secret_name(name) || looks_generated(text),

@@ -14,6 +14,8 @@ pub enum FileFormat {
     Json,
     /// One JSON value on each line.
     Ndjson,
+    /// A spreadsheet. Its content shows which kind it is.
+    Workbook,
 }
 
 impl Choice for FileFormat {
@@ -23,5 +25,8 @@ impl Choice for FileFormat {
         ("json", Self::Json),
         ("ndjson", Self::Ndjson),
         ("jsonl", Self::Ndjson),
+        ("xlsx", Self::Workbook),
+        ("xls", Self::Workbook),
+        ("ods", Self::Workbook),
     ];
 }

@@ -3,6 +3,7 @@
 use super::after_load;
 use super::files;
 use super::place::PlaceOptions;
+use super::ssh::is_host;
 use crate::config::keys::{Choice, Key, joined};
 use crate::config::section::Section;
 use crate::secret::Secret;
@@ -74,7 +75,7 @@ const OWN_KEYS: &[Key] = &[
 ];
 
 pub(super) fn read(section: &Section<'_>) -> Option<FtpSource> {
-    let host = section.required_text("host");
+    let host = section.required_text("host").filter(|host| is_host(section, host));
     let path = section.required_text("path");
     let files = files::read(section);
     let after_load = after_load::read(section);

@@ -3,6 +3,7 @@
 mod after_load;
 mod api;
 mod csv;
+mod excel;
 mod files;
 mod format;
 mod ftp;
@@ -12,6 +13,7 @@ mod path_columns;
 mod place;
 mod s3;
 mod sftp;
+mod ssh;
 
 pub use after_load::AfterLoad;
 pub use api::{
@@ -21,6 +23,7 @@ pub use api::{
     TokenPlace, Total, api_identities, template,
 };
 pub use csv::{CsvOptions, HeaderPlace, NumberFormat, Quote, TextEncoding, Thousands};
+pub use excel::{CellRange, ExcelOptions, SheetChoice, SheetHeader};
 pub use files::FileOptions;
 pub use format::FileFormat;
 pub use ftp::{FtpSource, FtpTls};
@@ -29,11 +32,15 @@ pub use local::LocalSource;
 pub use path_columns::PathColumns;
 pub use place::PlaceOptions;
 pub use s3::{BucketLogin, BucketService, BucketUrl, S3Source};
-pub use sftp::{HostTrust, SftpLogin, SftpSource};
+pub use sftp::SftpSource;
+pub use ssh::{HostTrust, SshKey, SshLogin, SshServer};
+
+use std::sync::Arc;
 
 use super::keys::{Key, Variant};
 use super::reader::Field;
 use super::section::Section;
+use super::shaping::Shaping;
 use crate::json_path::JsonPath;
 
 /// One source. A new place of files is a variant here with its file beside this one, and in the worker a
@@ -96,6 +103,21 @@ impl SourceConfig {
             Self::Http(source) => Some(source.address()),
             Self::Ftp(source) => Some(source.address()),
         }
+    }
+}
+
+impl SourceConfig {
+    /// Shapes the columns of the source, unless it has a `shape` of its own.
+    pub(super) fn shape_by(&mut self, shape: &Arc<Shaping>) {
+        let own = match self {
+            Self::Local(source) => &mut source.files.shape,
+            Self::Api(source) => &mut source.shape,
+            Self::Sftp(source) => &mut source.files.shape,
+            Self::S3(source) => &mut source.place.files.shape,
+            Self::Http(source) => &mut source.place.files.shape,
+            Self::Ftp(source) => &mut source.place.files.shape,
+        };
+        own.get_or_insert_with(|| shape.clone());
     }
 }
 

@@ -323,11 +323,11 @@ fn references_are_resolved_by_the_worker_and_never_told() {
     let crate::config::SourceConfig::Sftp(sftp) = document.pipeline(&Known).unwrap().value.sources.remove(0) else {
         panic!("an SFTP source");
     };
-    assert_eq!((sftp.host.as_str(), sftp.port), ("hunter2.example.com", 2222));
-    assert_eq!(sftp.login, crate::config::SftpLogin::Password("secret pw".into()));
+    assert_eq!((sftp.server.host.as_str(), sftp.server.port), ("hunter2.example.com", 2222));
+    assert_eq!(sftp.server.login, crate::config::SshLogin::password("secret pw"));
     // At upload they are left open, whatever the type.
     let crate::config::SourceConfig::Sftp(sftp) = pipeline(&text).sources.remove(0) else { panic!("an SFTP source") };
-    assert_eq!((sftp.host.as_str(), sftp.port), ("${env:WORD}.example.com", 22));
+    assert_eq!((sftp.server.host.as_str(), sftp.server.port), ("${env:WORD}.example.com", 22));
 
     let wrong = with("retry: {max_attempts: \"${env:WORD}\", max_seconds: \"${env:NOPE}\"}\ntimezone: \"${env:x y}\"");
     let error = Document::parse(&wrong).unwrap().pipeline(&Known).unwrap_err();

@@ -77,23 +77,41 @@ fn a_folder_and_an_api_with_a_strict_schema() {
 fn an_sftp_source_is_flat_or_nested() {
     let SourceConfig::Sftp(nested) = pipeline(&fixture("sftp_nested.yaml")).sources.remove(0) else { panic!("SFTP") };
     assert_eq!(
-        (nested.host.as_str(), nested.port, nested.path.as_str()),
+        (nested.server.host.as_str(), nested.server.port, nested.path.as_str()),
         ("files.example.com", 2222, "/outgoing/daily.csv")
     );
-    assert_eq!(nested.login, SftpLogin::Password("canary-password".into()));
+    assert_eq!(nested.server.login, SshLogin::password("canary-password"));
     assert_eq!(nested.settle_seconds, 5);
-    assert_eq!((nested.trust, nested.after_load), (HostTrust::FirstUse, AfterLoad::Keep));
+    assert_eq!((nested.server.trust, nested.after_load), (HostTrust::FirstUse, AfterLoad::Keep));
     let both = "sources: [{type: sftp, host: a, user: b, path: c, password: d, private_key: e, passphrase: f, settle_seconds: 0}]\n\
                 target: {table: t}\n";
     let SourceConfig::Sftp(both) = pipeline(both).sources.remove(0) else { panic!("SFTP") };
-    let login =
-        SftpLogin::PrivateKeyAndPassword { key: "e".into(), passphrase: Some("f".into()), password: "d".into() };
-    assert_eq!((both.login, both.settle_seconds), (login, 0));
+    let login = SshLogin::private_key("e", Some("f".into())).and_password("d");
+    assert_eq!((both.server.login, both.settle_seconds), (login, 0));
     let SourceConfig::Sftp(flat) = pipeline(&fixture("sftp_flat.yaml")).sources.remove(0) else { panic!("SFTP") };
-    assert_eq!((flat.port, flat.trust), (2222, HostTrust::Strict));
-    let SftpLogin::PrivateKey { key, passphrase } = flat.login else { panic!("a key") };
+    assert_eq!((flat.server.port, flat.server.trust), (2222, HostTrust::Strict));
+    let Some(SshKey::Private { key, passphrase }) = flat.server.login.key else { panic!("a key") };
     assert!(key.expose().starts_with("-----BEGIN") && key.expose().ends_with("KEY-----\n"));
     assert_eq!(passphrase.unwrap().expose(), "canary-passphrase");
+}
+
+#[test]
+fn an_sftp_source_may_be_reached_through_another_server() {
+    let text = "sources: [{type: sftp, host: a, user: b, path: c, agent: true, certificate: d, password: e, \
+                host_ca: \"SHA256:AbCdEfGhIjKlMnOpQrStUvWxYz0123456789abcdefg\", \
+                jump: {host: f, port: 2200, username: g, private_key: h, trust: strict}}]\n\
+                target: {table: t}\n";
+    let SourceConfig::Sftp(sftp) = pipeline(text).sources.remove(0) else { panic!("SFTP") };
+    assert_eq!(sftp.server.login, SshLogin::agent().and_certificate("d").and_password("e"));
+    assert_eq!(sftp.server.trust, HostTrust::Authority("SHA256:AbCdEfGhIjKlMnOpQrStUvWxYz0123456789abcdefg".into()));
+    let jump = SshServer {
+        host: "f".into(),
+        port: 2200,
+        username: "g".into(),
+        login: SshLogin::private_key("h", None),
+        trust: HostTrust::Strict,
+    };
+    assert_eq!(sftp.jump, Some(jump));
 }
 
 #[test]
@@ -133,7 +151,7 @@ fn everything_at_once() {
         max_pages: 500,
     };
     assert_eq!((api.pagination.as_ref(), api.records.as_deref()), (Some(&cursor), Some("$.data[*]")));
-    assert_eq!(sftp.trust, HostTrust::Pinned("SHA256:AbCdEfGhIjKlMnOpQrStUvWxYz0123456789abcdefg".into()));
+    assert_eq!(sftp.server.trust, HostTrust::Pinned("SHA256:AbCdEfGhIjKlMnOpQrStUvWxYz0123456789abcdefg".into()));
     assert_eq!(sftp.after_load, AfterLoad::Move("/out/archive".into()));
     assert_eq!(config.target.table.to_string(), "analytics.customers");
     let schema = config.schema.unwrap();

@@ -31,14 +31,38 @@ pub(super) const ENTRIES: &[Entry] = &[
         ..OF_A_FILE
     },
     Entry {
+        code: Code::BrokenWorkbook,
+        happened: "A workbook cannot be read.",
+        why: "It was cut off or damaged, or a program wrote it in a way that Excel itself would have to repair.",
+        next_step: "Open it in Excel or LibreOffice and save it again, or copy it again.",
+        example: "orders.xlsx!Sheet1:812: the cell C812 refers to a text that the workbook does not have",
+        ..OF_A_FILE
+    },
+    Entry {
         code: Code::HeaderNotFirst,
         happened: "A table begins below lines that are not its header.",
         why: "There is a title or a note above the header, which must not become the columns' names.",
-        next_step: "Write `csv: {skip_rows: N}` in the source with the number that the message proposes, or remove \
-            these lines.",
+        next_step: "Write `csv: {skip_rows: N}`, or `excel: {header: N}` for a workbook, in the source with the number that \
+            the message proposes, or remove these lines.",
         example: "orders.csv:1: this first line does not look like the header: it has 1 cell, and line 3 looks like \
             the header of 4 columns",
         seen: &[Seen::File, Seen::Run],
+        ..OF_A_FILE
+    },
+    Entry {
+        code: Code::NoSheet,
+        happened: "A workbook does not have the sheet that is to be read.",
+        why: "No sheet, or more than one, has the name, place or pattern in `excel.sheet`; or no visible sheet has any cells.",
+        next_step: "Write one of the names that the message lists in `excel: {sheet: NAME}`, or several in `sheets:`.",
+        example: "orders.xlsx: no sheet is called \"Order\"; it has \"Orders\" and \"Customers\"",
+        ..OF_A_FILE
+    },
+    Entry {
+        code: Code::NotAWorkbook,
+        happened: "A file with the suffix of a workbook is something else.",
+        why: "Programs often write CSV or a web page and name it `.xls`, because Excel opens that too.",
+        next_step: "Rename it to what it is (`.csv` for text), or save it as a workbook.",
+        example: "orders.xls: it is no workbook but text, such as CSV",
         ..OF_A_FILE
     },
     Entry {
@@ -73,6 +97,16 @@ pub(super) const ENTRIES: &[Entry] = &[
         next_step: "Write `records:` for this source as the message says.",
         example: "orders.json: its rows may be in \"rows\" (empty), or the object may be the row: write `records: \
             rows` or `records: $`",
+        ..OF_A_FILE
+    },
+    Entry {
+        code: Code::ShapeColumns,
+        happened: "A file does not have a column that `shape:` names.",
+        why: "The name is misspelled, the file has other columns than the others of its source, or two columns would have one name.",
+        next_step: "Correct the name in the config, or give the source of such files a `shape` of its own.",
+        example: "orders.csv: shape.columns.total (line 12 column 12 of the config) names the column \"prise\", which is not \
+            there; did you mean \"price\"?",
+        seen: &[Seen::File, Seen::Run],
         ..OF_A_FILE
     },
     Entry {
@@ -123,6 +157,23 @@ pub(super) const ENTRIES: &[Entry] = &[
         why: "The permission was taken away while the file was read, or the disk has a fault.",
         next_step: "Check the file's permissions and the disk.",
         example: "orders.csv: permission denied",
+        ..OF_A_FILE
+    },
+    Entry {
+        code: Code::WorkbookEncrypted,
+        happened: "A workbook is encrypted.",
+        why: "It was saved with a password to open it.",
+        next_step: "Save it without a password, or ask the sender for such a copy.",
+        example: "orders.xlsx: it is encrypted with a password",
+        ..OF_A_FILE
+    },
+    Entry {
+        code: Code::WorkbookTooLarge,
+        happened: "A workbook, or a part of it, is larger than elt reads.",
+        why: "Only `.xlsx` and `.ods` are read in parts; `.xls` and `.xlsb` are held in memory. Or the file was made to fill \
+            the memory of its reader.",
+        next_step: "Save it as `.xlsx`, or split it.",
+        example: "orders.xls: it has 90 MiB, and an .xls of more than 64 MiB is not read",
         ..OF_A_FILE
     },
 ];

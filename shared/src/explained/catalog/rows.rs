@@ -21,6 +21,39 @@ pub(super) const ENTRIES: &[Entry] = &[
         ..OF_A_ROW
     },
     Entry {
+        code: Code::CellError,
+        happened: "A cell of a spreadsheet holds an error instead of a value.",
+        why: "Its formula could not be calculated: `#DIV/0!`, `#N/A`, `#REF!` and others.",
+        next_step: "Correct the formula, or write the error in `excel.null_values` to load it as NULL.",
+        example: "the cell Sheet1!B812 holds the error #DIV/0!",
+        ..OF_A_ROW
+    },
+    Entry {
+        code: Code::CellNotADate,
+        happened: "A cell of a spreadsheet has the format of a date, and its number is not a date.",
+        why: "The number is below the first or above the last day that Excel knows, or it is 60, which Excel shows as 29 \
+            February 1900, a day that did not exist.",
+        next_step: "Correct the cell, or give it the format of a number.",
+        example: "the cell Sheet1!B812 has the format of a date, and 60 is not a date",
+        ..OF_A_ROW
+    },
+    Entry {
+        code: Code::CellNotANumber,
+        happened: "A cell of a spreadsheet is stored in a way that its type does not allow.",
+        why: "The program that wrote the file stored a text as a number, a truth value or a date.",
+        next_step: "Correct the cell, or open the file in Excel and save it again.",
+        example: "the cell Sheet1!B812 is stored as a number and does not hold one",
+        ..OF_A_ROW
+    },
+    Entry {
+        code: Code::CellNotCalculated,
+        happened: "A cell of a spreadsheet has a formula and no value.",
+        why: "A program wrote the formula, and no spreadsheet program has calculated it since.",
+        next_step: "Open the file in Excel or LibreOffice and save it; the value is then stored.",
+        example: "the formula in the cell Sheet1!B812 was never calculated",
+        ..OF_A_ROW
+    },
+    Entry {
         code: Code::Check,
         happened: "A CHECK constraint of the table, or of a column's domain, refuses the row.",
         why: "The constraint was there before elt, and the row breaks it.",
@@ -158,6 +191,14 @@ pub(super) const ENTRIES: &[Entry] = &[
         next_step: "Look the SQLSTATE up in PostgreSQL's manual, and correct the row or the table.",
         example: "is refused by the table (SQLSTATE 22023)",
         seen: &[Seen::Row, Seen::Api(408)],
+        ..OF_A_ROW
+    },
+    Entry {
+        code: Code::ShapeFailed,
+        happened: "A column of `shape:` cannot be computed for the row.",
+        why: "A text is not the number, date or JSON that the expression reads it as, or a result has more than 38 digits.",
+        next_step: "Correct the value in the source, or the expression, and run again. A replay cannot load such a row.",
+        example: "CAST(price AS INTEGER) fails: the value is not a valid integer",
         ..OF_A_ROW
     },
     Entry {

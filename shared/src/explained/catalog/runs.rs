@@ -187,6 +187,17 @@ pub(super) const ENTRIES: &[Entry] = &[
         ..IN_A_RUN
     },
     Entry {
+        code: Code::CannotVerify,
+        happened: "A run cannot be verified, because nothing can be compared with what it loaded.",
+        why: "It has not finished, failed, was undone or is a plan; its rows were loaded without hashes (`load.dedupe: \
+            none`), its report is no longer complete, or its table is gone.",
+        next_step: "Choose a run that loaded rows and was not undone. With `load.dedupe: row_hash`, the default, later \
+            runs can be verified.",
+        example: "the run 01a21567-d506-7b2c-9a31-0c5c2f1f0b77 cannot be verified: it was undone",
+        seen: &[Seen::Run, Seen::Api(409), Seen::Cli],
+        ..IN_A_RUN
+    },
+    Entry {
         code: Code::CannotUndo,
         happened: "The run overwrote or deleted rows, so it cannot be undone.",
         why: "With `load.mode: merge` or `replace` the old rows are not kept anywhere.",

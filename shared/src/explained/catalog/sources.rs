@@ -35,6 +35,16 @@ pub(super) const ENTRIES: &[Entry] = &[
         ..IN_A_RUN
     },
     Entry {
+        code: Code::FtpProtocol,
+        happened: "The FTP server does not do what elt needs.",
+        why: "Host and port belong to another service, the server offers no encryption, or its certificate is not valid.",
+        next_step: "Check host and port. Give the authority of the server's certificate as `ca_certificate`, or write how the \
+            server encrypts as `tls:`.",
+        example: "ftp://files.example.com does not offer encryption by AUTH TLS",
+        reached: Reached::Answered,
+        ..IN_A_RUN
+    },
+    Entry {
         code: Code::HostKeyChanged,
         happened: "The SFTP server shows another host key than the one that is known.",
         why: "The server was set up anew, or another machine answers in its place.",
@@ -48,7 +58,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry {
         code: Code::HostKeyUnknown,
         happened: "The SFTP server's host key was never approved.",
-        why: "elt does not send a password to a server that it does not know.",
+        why: "elt does not send a password to a server that it does not know. With `host_ca`, the server showed no \
+            certificate of that authority for its name.",
         next_step: "Compare the fingerprint with the server's admin. Then an admin presses Trust on the dashboard's page \
             Workers, under Keys of SFTP servers (or sends POST /known-hosts/approve), or writes the fingerprint as \
             `host_key:` in the source.",
@@ -240,10 +251,10 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry {
         code: Code::SourceLogin,
         happened: "The source refused the login.",
-        why: "The user, password, key or token is wrong or has expired. elt does not try again, so that no account is \
-            locked.",
-        next_step: "Check `username`, `password`, `private_key`, `auth_token`, `auth_scheme` and `auth`, and what the \
-            account may read.",
+        why: "The user, password, key, certificate or token is wrong or has expired, or the server asks for something \
+            else as well. elt does not try again, so that no account is locked.",
+        next_step: "Check `username`, `password`, `private_key`, `certificate`, `agent`, `auth_token`, `auth_scheme` and \
+            `auth`, and what the account may read.",
         example: "files.example.com:22 did not accept the login of \"elt\" with its password",
         reached: Reached::Answered,
         ..IN_A_RUN

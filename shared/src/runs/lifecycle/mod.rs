@@ -52,6 +52,7 @@
 //! - [`mod@finish`]: the end of a run
 //! - [`stop`]: stopping on request, and repeating; [`bulk_retry`]: repeating many failed runs at once
 //! - [`unknown`]: runs that may have loaded
+//! - [`mod@verify`]: comparing the table with what a run loaded
 //! - [`rescue`](mod@rescue): what the sweeper does about lost runs
 
 mod attempt;
@@ -61,6 +62,7 @@ mod rescue;
 mod stop;
 mod take;
 mod unknown;
+mod verify;
 mod waiting;
 
 pub use attempt::{hand_back, retry_later, start_waiting, wait_for_target};
@@ -70,6 +72,7 @@ pub use rescue::rescue;
 pub use stop::{RetryAnswer, StopAnswer, request_stop, retry, stop_of_schedule};
 pub use take::{Taken, release, release_all, take, wake_resumed};
 pub use unknown::{adopt, ask_again, leave_unknown};
+pub use verify::{VerifyAnswer, verify};
 pub use waiting::{Wait, server_answers, take_over_tries, wait};
 
 // Single statements that need nothing beside the row. They are named here, so that a run's whole life can be read in one

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use elt_shared::config::template::{PAGE_CURSOR, PAGE_NUMBER, PAGE_OFFSET, Value};
-use elt_shared::config::{ApiSource, Pagination};
+use elt_shared::config::{ApiSource, FileOptions, Pagination};
 use elt_shared::cursor::CursorValue;
 use elt_shared::json_path::JsonPath;
 use reqwest::header::HeaderMap;
@@ -50,8 +50,13 @@ impl Page {
             .map_err(|source| PipelineError::Io { doing: format!("look at the answer of {}", self.name), source })?;
         // The rows that were copied are the elements of an array.
         let records = if source.copies_rows() { Some("$".to_owned()) } else { source.records.clone() };
-        Ok(InputFile { source: index, records, required: true, ..file })
+        Ok(InputFile { source: index, records, options: shaped_by(source), required: true, ..file })
     }
+}
+
+/// How the rows of an API are read: its columns are shaped like those of files.
+pub(super) fn shaped_by(source: &ApiSource) -> Arc<FileOptions> {
+    Arc::new(FileOptions { shape: source.shape.clone(), ..FileOptions::default() })
 }
 
 /// Fetches one page after the other.

@@ -12,7 +12,7 @@ use reqwest::StatusCode;
 use super::doubts::Members;
 use super::error::{HttpError, Result};
 use super::fetch::Fetcher;
-use super::fetching::{Fetching, Page, Parenthood};
+use super::fetching::{Fetching, Page, Parenthood, shaped_by};
 use super::include::{RowPlan, copy_rows};
 use super::inspect::wanted;
 use super::limits::HttpLimits;
@@ -107,7 +107,8 @@ pub(super) async fn fetch(
         warnings.extend(requests.plan.take().map(|plan| plan.warnings(&found, &address)).unwrap_or_default());
     }
     let file = InputFile::at(address, path, Format::Json, Compression::None).map_err(failed)?;
-    let file = InputFile { source: index, records: Some("$".to_owned()), required: true, ..file };
+    let file =
+        InputFile { source: index, records: Some("$".to_owned()), options: shaped_by(source), required: true, ..file };
     Ok(Fetched { file, left_out: skipped.left_out(), warnings })
 }
 

@@ -18,7 +18,7 @@ pub(super) fn ends_with_a_record(file: &mut File, format: Format, compression: C
     let start = edge(file, 0)?;
     let end = edge(file, size.saturating_sub(EDGE_BYTES))?;
     let is_wide = start.starts_with(&[0xFF, 0xFE]) || start.starts_with(&[0xFE, 0xFF]) || end.contains(&0);
-    Ok(!is_wide && is_whole(format, &start, &end))
+    Ok((!is_wide || format == Format::Workbook) && is_whole(format, &start, &end))
 }
 
 fn edge(file: &mut File, at: u64) -> io::Result<Vec<u8>> {
@@ -31,6 +31,8 @@ fn edge(file: &mut File, at: u64) -> io::Result<Vec<u8>> {
 fn is_whole(format: Format, start: &[u8], end: &[u8]) -> bool {
     match format {
         Format::Csv | Format::Txt | Format::Ndjson => end.ends_with(b"\n"),
+        // The directory of a zip container is at its end, and is written last.
+        Format::Workbook => start.starts_with(b"PK") && end.windows(4).any(|bytes| bytes == b"PK\x05\x06"),
         Format::Json => {
             let start = start.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(start);
             let pair = (start.trim_ascii_start().first(), end.trim_ascii_end().last());

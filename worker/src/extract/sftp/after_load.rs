@@ -6,9 +6,9 @@ use elt_shared::config::AfterLoad;
 
 use super::error::{Result, SftpError};
 use super::listing::{Version, look, version};
-use super::names;
 use super::remote::Remote;
 use super::session::Session;
+use crate::extract::byte_names;
 use crate::input::RemoteTask;
 
 /// Number of names that are tried in the folder to which files are moved.
@@ -37,7 +37,7 @@ async fn once(session: &Session, task: &RemoteTask, asked: &Mutex<Option<Asked>>
             return match done {
                 Some(Asked::Delete) => Ok(format!("deleted {name}")),
                 Some(Asked::MoveTo(to)) if is_loaded(version(&look(session, &to).await?)) => {
-                    Ok(format!("moved {name} to {}", names::shown(&to)))
+                    Ok(format!("moved {name} to {}", byte_names::shown(&to)))
                 }
                 _ => Err(error),
             };
@@ -61,7 +61,7 @@ async fn once(session: &Session, task: &RemoteTask, asked: &Mutex<Option<Asked>>
             let to = free_name(session, folder, &task.path).await?;
             note(Asked::MoveTo(to.clone()));
             session.answer(&name, fs.rename(&task.path, &to)).await?;
-            Ok(format!("moved {name} to {}", names::shown(&to)))
+            Ok(format!("moved {name} to {}", byte_names::shown(&to)))
         }
     }
 }
@@ -82,7 +82,7 @@ async fn free_name(session: &Session, folder: &str, path: &str) -> Result<String
     }
     Err(SftpError::Unreadable {
         name: session.name(folder),
-        reason: format!("it has {TRIED_NAMES} files named like {}", names::shown(file)),
+        reason: format!("it has {TRIED_NAMES} files named like {}", byte_names::shown(file)),
     })
 }
 

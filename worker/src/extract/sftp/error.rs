@@ -30,10 +30,20 @@ pub(super) enum SftpError {
     HostKeyUnknown { server: String, algorithm: String, fingerprint: String },
     #[error("the host key of {server} has changed: expected {expected}, but it shows {algorithm} {fingerprint}")]
     HostKeyChanged { server: String, expected: String, algorithm: String, fingerprint: String },
-    #[error("the private key for {server} cannot be used: {reason}")]
-    BadKey { server: String, reason: String },
+    #[error("{server} shows no certificate that `host_ca` vouches for: {reason}")]
+    HostCertificate { server: String, reason: String },
+    #[error("the {what} for {server} cannot be used: {reason}")]
+    BadKey { server: String, what: &'static str, reason: String },
+    #[error("the login at {server} wants an SSH agent, and this worker may not use one")]
+    NoAgent { server: String },
+    #[error("the SSH agent for {server} cannot be used: {reason}")]
+    BadAgent { server: String, reason: String },
     #[error("{server} did not accept the login of {user:?} with its {with}{offers}")]
-    Login { server: String, user: String, with: &'static str, offers: String },
+    Login { server: String, user: String, with: String, offers: String },
+    #[error("{server} asks {user:?} for more than the password: {question:?}")]
+    AsksMore { server: String, user: String, question: String },
+    #[error("{jump} let {user:?} in, but does not connect to {server}: {reason}")]
+    NoWay { jump: String, user: String, server: String, reason: String },
     #[error("{server} let {user:?} in, but does not offer SFTP: {reason}")]
     NoSftp { server: String, user: String, reason: String },
     #[error("there is no {name}")]
@@ -108,9 +118,14 @@ impl SftpError {
             Self::Unreachable { .. } | Self::Lost { .. } => Code::SourceUnreachable,
             Self::Silent { .. } | Self::Deadline { .. } => Code::SourceTimeout,
             Self::Protocol { .. } | Self::NoCommonKey { .. } | Self::NoSftp { .. } => Code::SftpProtocol,
-            Self::HostKeyUnknown { .. } => Code::HostKeyUnknown,
+            Self::HostKeyUnknown { .. } | Self::HostCertificate { .. } => Code::HostKeyUnknown,
             Self::HostKeyChanged { .. } => Code::HostKeyChanged,
-            Self::BadKey { .. } | Self::Login { .. } => Code::SourceLogin,
+            Self::NoWay { .. } => Code::SourceUnreachable,
+            Self::BadKey { .. }
+            | Self::NoAgent { .. }
+            | Self::BadAgent { .. }
+            | Self::Login { .. }
+            | Self::AsksMore { .. } => Code::SourceLogin,
             Self::Missing { .. } => Code::SourceMissing,
             Self::Forbidden { .. } | Self::NotEnterable { .. } | Self::Unreadable { .. } => Code::SourceUnreadable,
             Self::BadGlob { .. } => Code::BadGlob,
@@ -143,8 +158,31 @@ impl SftpError {
                 "Ask the server's admin whether the key was changed. If so, press Trust for the new key on the \
                  dashboard's page Workers, or write its fingerprint as `host_key:`; if not, somebody may be listening in."
             }
+            Self::HostCertificate { .. } => {
+                "Ask the server's admin for a host certificate of that authority with this host's name in it, or correct \
+                 `host_ca`. A key that is not signed is trusted by `host_key:` or `trust:` in its place."
+            }
+            Self::BadKey { what: "certificate", .. } => {
+                "Give the OpenSSH certificate that belongs to the key (or its file's path), signed anew when it has expired."
+            }
             Self::BadKey { .. } => {
                 "Give an OpenSSH or PEM private key (or its file's path), and `passphrase` when it is encrypted."
+            }
+            Self::NoAgent { .. } => {
+                "Write `private_key` or `password`; or the operator starts the worker with ELT_SSH_AGENT=$SSH_AUTH_SOCK, which \
+                 lets every config log in with the agent's keys."
+            }
+            Self::BadAgent { .. } => {
+                "Check on the worker's machine with `ssh-add -l` that the agent runs and holds the key, and that the worker's \
+                 account may use its socket."
+            }
+            Self::AsksMore { .. } => {
+                "A run cannot answer this. Ask the server's admin for an account without a second factor, or whether the \
+                 password has expired."
+            }
+            Self::NoWay { .. } => {
+                "Check host and port of the source, which the jump host looks up, and that the jump host may forward \
+                 connections to it (AllowTcpForwarding, PermitOpen)."
             }
             Self::Login { .. } => {
                 "Check `username` and `password` or `private_key`; elt did not try again, so that no account is locked."

@@ -10,10 +10,15 @@ use russh::client;
 use russh::keys::{Algorithm, EcdsaCurve, HashAlg, PublicKey, PublicKeyOrCertificate};
 use sqlx::PgPool;
 
+use super::host_certificate;
+
 /// Checks the key of one server.
 #[derive(Clone)]
 pub(super) struct HostKeyCheck {
     pub(super) control: PgPool,
+    /// Name under which its keys are kept. It tells two servers apart that have one address behind different jump hosts.
+    pub(super) known_as: String,
+    /// Name or address by which it is called, which its certificate must have.
     pub(super) host: String,
     pub(super) port: u16,
     pub(super) trust: HostTrust,
@@ -28,6 +33,9 @@ pub(super) enum HandshakeError {
     Changed { expected: Vec<String>, shown: ShownKey },
     #[error("a certificate instead of a key")]
     Certificate,
+    /// The server shows no certificate of the authority. The end of a sentence.
+    #[error("no good certificate: {0}")]
+    NotVouchedFor(String),
     #[error("could not look up known host keys")]
     Control(#[from] sqlx::Error),
     #[error(transparent)]
@@ -47,22 +55,33 @@ impl client::Handler for HostKeyCheck {
     type Error = HandshakeError;
 
     async fn check_server_key(&mut self, key: &PublicKeyOrCertificate) -> Result<bool, HandshakeError> {
-        let PublicKeyOrCertificate::PublicKey { key, .. } = key else { return Err(HandshakeError::Certificate) };
+        let key = match (key, &self.trust) {
+            (PublicKeyOrCertificate::PublicKey { key, .. }, HostTrust::Authority(_)) => {
+                let ShownKey { algorithm, fingerprint, .. } = shown(key);
+                return Err(HandshakeError::NotVouchedFor(format!("it shows the key {algorithm} {fingerprint}")));
+            }
+            (PublicKeyOrCertificate::PublicKey { key, .. }, _) => key,
+            (PublicKeyOrCertificate::Certificate(certificate), HostTrust::Authority(authority)) => {
+                host_certificate::check(certificate, authority, &self.host).map_err(HandshakeError::NotVouchedFor)?;
+                return Ok(true);
+            }
+            (PublicKeyOrCertificate::Certificate(_), _) => return Err(HandshakeError::Certificate),
+        };
         let shown = shown(key);
         let known = match self.trust {
             HostTrust::Pinned(_) => Vec::new(),
-            _ => known_hosts::of_server(&self.control, &self.host, self.port).await?,
+            _ => known_hosts::of_server(&self.control, &self.known_as, self.port).await?,
         };
         match judge(&self.trust, &known, &shown) {
             Verdict::Trusted => Ok(true),
             Verdict::PinFirst => self.pin(shown).await,
             Verdict::Unknown => {
-                known_hosts::note_unknown(&self.control, &self.host, self.port, &shown).await?;
+                known_hosts::note_unknown(&self.control, &self.known_as, self.port, &shown).await?;
                 Err(HandshakeError::Unknown(shown))
             }
             Verdict::Changed { expected } => {
                 if !matches!(self.trust, HostTrust::Pinned(_)) {
-                    known_hosts::note_unknown(&self.control, &self.host, self.port, &shown).await?;
+                    known_hosts::note_unknown(&self.control, &self.known_as, self.port, &shown).await?;
                 }
                 Err(HandshakeError::Changed { expected, shown })
             }
@@ -73,14 +92,14 @@ impl client::Handler for HostKeyCheck {
 impl HostKeyCheck {
     /// Pins the first key. Another worker may have been first, with another key.
     async fn pin(&self, shown: ShownKey) -> Result<bool, HandshakeError> {
-        let trusted = known_hosts::pin_first(&self.control, &self.host, self.port, &shown).await?;
+        let trusted = known_hosts::pin_first(&self.control, &self.known_as, self.port, &shown).await?;
         match judge(&self.trust, &trusted, &shown) {
             Verdict::Changed { expected } => Err(HandshakeError::Changed { expected, shown }),
             _ => {
-                let (ShownKey { algorithm, fingerprint, .. }, Self { host, port, .. }) = (&shown, self);
+                let (ShownKey { algorithm, fingerprint, .. }, Self { known_as, port, .. }) = (&shown, self);
                 tracing::info!(
                     fingerprint,
-                    "pinned the host key of {host}:{port} on first use: {algorithm} {fingerprint}"
+                    "pinned the host key of {known_as}:{port} on first use: {algorithm} {fingerprint}"
                 );
                 Ok(true)
             }
@@ -97,10 +116,22 @@ impl HostKeyCheck {
             let each = FAMILIES.iter().map(|family| family.to_vec());
             return Ok(std::iter::once(all).chain(each).collect());
         }
-        let known = known_hosts::of_server(&self.control, &self.host, self.port).await?;
+        if matches!(self.trust, HostTrust::Authority(_)) {
+            return Ok(vec![all]);
+        }
+        let known = known_hosts::of_server(&self.control, &self.known_as, self.port).await?;
         let trusted = known.iter().filter(|known| known.trusted);
         let ours: Vec<Algorithm> = trusted.filter_map(|known| family_of(&known.algorithm)).flatten().cloned().collect();
         Ok(if ours.is_empty() { vec![all] } else { vec![ours, all] })
+    }
+}
+
+/// The kinds of host certificates to ask for. A server that has one shows it before a key, so they are asked for only when
+/// an authority decides.
+pub(super) fn certificates(trust: &HostTrust) -> Vec<Algorithm> {
+    match trust {
+        HostTrust::Authority(_) => FAMILIES.concat(),
+        HostTrust::FirstUse | HostTrust::Strict | HostTrust::Pinned(_) => Vec::new(),
     }
 }
 

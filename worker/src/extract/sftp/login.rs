@@ -1,204 +1,141 @@
-//! The login, with a password, a private key, or both. Each is tried once, because more attempts would lock accounts.
+//! The login, with a password, a key, or both. Each is tried once, because more attempts would lock accounts.
 
-use std::io::Read;
-use std::path::Path;
 use std::sync::Arc;
 
-use elt_shared::config::{SftpLogin, SftpSource};
 use elt_shared::secret::Secret;
-use russh::client::{AuthResult, Handle, KeyboardInteractiveAuthResponse};
-use russh::keys::{PrivateKey, PrivateKeyWithHashAlg, decode_secret_key};
+use russh::client::{AuthResult, Handle};
+use russh::keys::{Certificate, HashAlg, PrivateKey, PrivateKeyWithHashAlg};
 use russh::{MethodKind, MethodSet};
 
+use super::agent;
+use super::credentials::{Credentials, Key};
+use super::dialogue;
 use super::error::{Result, SftpError};
 use super::host_key::HostKeyCheck;
-use crate::extract::ExtractContext;
-use crate::humanize::unreadable;
-use crate::roots::OpenError;
+use super::signer::{KeySigner, SignError};
 
-/// The key and the password of a config, at least one of them. The key is read and decrypted before a connection is made, so
-/// that an unusable key is reported first.
-pub(super) struct Credentials {
-    key: Option<Arc<PrivateKey>>,
-    password: Option<Secret>,
+/// An SSH connection that may log in.
+pub(super) type Ssh = Handle<HostKeyCheck>;
+
+/// What became of one attempt to log in.
+pub(super) enum Answer {
+    /// The account is logged in.
+    LetIn,
+    /// The server wants something else.
+    Refused {
+        /// What it would accept.
+        offers: MethodSet,
+        /// Whether it accepted this, and wants something else as well.
+        wants_more: bool,
+    },
 }
 
-/// Most bytes of a key file that is read.
-const KEY_BYTES: u64 = 64 << 10;
-/// Number of questions of a server after which its dialogue counts as a refusal.
-const MAX_QUESTIONS: usize = 5;
+/// Why an attempt had no answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    #[error(transparent)]
+    Ssh(#[from] russh::Error),
+    #[error(transparent)]
+    Sign(#[from] SignError),
+    /// The server asks for something that a config cannot have. Its question.
+    #[error("a question")]
+    AsksMore(String),
+    /// The agent cannot be used. The end of a sentence.
+    #[error("the agent")]
+    Agent(String),
+}
 
-impl Credentials {
-    pub(super) fn of(source: &SftpSource, server: &str, context: &ExtractContext) -> Result<Self> {
-        let (key, passphrase, password) = match &source.login {
-            SftpLogin::Password(password) => return Ok(Self { key: None, password: Some(password.clone()) }),
-            SftpLogin::PrivateKey { key, passphrase } => (key, passphrase, None),
-            SftpLogin::PrivateKeyAndPassword { key, passphrase, password } => (key, passphrase, Some(password.clone())),
-        };
-        let refuse = |reason: String| SftpError::BadKey { server: server.to_owned(), reason };
-        let text = match key.expose() {
-            text if text.contains("-----BEGIN") || text.starts_with("PuTTY-User-Key-File-") => text.to_owned(),
-            path => read(path, context).map_err(refuse)?,
-        };
-        let key = decode_secret_key(&text, passphrase.as_ref().map(Secret::expose))
-            .map_err(|error| refuse(why(&error, passphrase.is_some())))?;
-        Ok(Self { key: Some(Arc::new(key)), password })
-    }
-
-    fn name(&self) -> &'static str {
-        match (&self.key, &self.password) {
-            (Some(_), Some(_)) => "private key and password",
-            (Some(_), None) => "private key",
-            (None, _) => "password",
+impl From<AuthResult> for Answer {
+    fn from(result: AuthResult) -> Self {
+        match result {
+            AuthResult::Success => Self::LetIn,
+            AuthResult::Failure { remaining_methods, partial_success } => {
+                Self::Refused { offers: remaining_methods, wants_more: partial_success }
+            }
         }
     }
 }
 
 /// Logs in. The error says what the server would have accepted.
-pub(super) async fn login(
-    session: &mut Handle<HostKeyCheck>,
-    user: &str,
-    credentials: &Credentials,
-    server: &str,
-) -> Result<()> {
-    let lost = |error: russh::Error| SftpError::Lost { server: server.to_owned(), reason: error.to_string() };
-    let remaining = match (&credentials.key, &credentials.password) {
-        (Some(key), Some(password)) => with_both(session, user, key, password).await,
-        (Some(key), None) => with_key(session, user, key).await,
-        (None, Some(password)) => with_password(session, user, password).await,
-        (None, None) => session.authenticate_none(user).await.map(refused),
-    };
-    match remaining.map_err(lost)? {
-        None => Ok(()),
-        Some(methods) => Err(SftpError::Login {
-            server: server.to_owned(),
-            user: user.to_owned(),
-            with: credentials.name(),
-            offers: offers(&methods),
-        }),
+pub(super) async fn login(ssh: &mut Ssh, user: &str, credentials: &Credentials, server: &str) -> Result<()> {
+    let (server, user_name) = (server.to_owned(), user.to_owned());
+    match attempt(ssh, user, credentials).await {
+        Ok(Answer::LetIn) => Ok(()),
+        Ok(Answer::Refused { offers, .. }) => {
+            let offers = shown(&offers);
+            Err(SftpError::Login { server, user: user_name, with: credentials.name(), offers })
+        }
+        Err(Failure::AsksMore(question)) => Err(SftpError::AsksMore { server, user: user_name, question }),
+        Err(Failure::Agent(reason)) => Err(SftpError::BadAgent { server, reason }),
+        Err(error @ (Failure::Ssh(_) | Failure::Sign(_))) => Err(SftpError::Lost { server, reason: error.to_string() }),
     }
 }
 
 /// With the key and the password, in the order the server asks for them. It may want both, one after the other, or be
 /// content with either.
-async fn with_both(
-    session: &mut Handle<HostKeyCheck>,
-    user: &str,
-    key: &Arc<PrivateKey>,
-    password: &Secret,
-) -> Result<Option<MethodSet>, russh::Error> {
-    let mut offered = match refused(session.authenticate_none(user).await?) {
-        None => return Ok(None),
-        Some(offered) => offered,
-    };
-    let (mut key, mut password) = (Some(key), Some(password));
+async fn attempt(ssh: &mut Ssh, user: &str, credentials: &Credentials) -> Result<Answer, Failure> {
+    let (mut key, mut password) = (credentials.key.as_ref(), credentials.password.as_ref());
+    if password.is_none()
+        && let Some(key) = key
+    {
+        return with_key(ssh, user, key).await;
+    }
+    let mut answer = Answer::from(ssh.authenticate_none(user).await?);
     loop {
-        let refusal = if offered.contains(&MethodKind::PublicKey)
+        let Answer::Refused { offers, .. } = &answer else { return Ok(answer) };
+        let takes_password =
+            offers.contains(&MethodKind::Password) || offers.contains(&MethodKind::KeyboardInteractive);
+        answer = if offers.contains(&MethodKind::PublicKey)
             && let Some(key) = key.take()
         {
-            with_key(session, user, key).await?
-        } else if (offered.contains(&MethodKind::Password) || offered.contains(&MethodKind::KeyboardInteractive))
+            with_key(ssh, user, key).await?
+        } else if (takes_password || credentials.key.is_none())
             && let Some(password) = password.take()
         {
-            with_offered_password(session, user, password, &offered).await?
+            with_password(ssh, user, password, offers).await?
         } else {
-            return Ok(Some(offered));
+            return Ok(answer);
         };
-        match refusal {
-            None => return Ok(None),
-            Some(remaining) => offered = remaining,
+    }
+}
+
+async fn with_key(ssh: &mut Ssh, user: &str, key: &Key) -> Result<Answer, Failure> {
+    match key {
+        Key::Private(key, None) => {
+            let hash = rsa_hash(ssh, key.algorithm().is_rsa()).await?;
+            let key = PrivateKeyWithHashAlg::new(Arc::clone(key), hash);
+            Ok(ssh.authenticate_publickey(user, key).await?.into())
         }
+        Key::Private(key, Some(certificate)) => with_certificate(ssh, user, key, certificate).await,
+        Key::OfAgent(socket, certificate) => agent::log_in(ssh, user, socket, certificate.as_ref()).await,
     }
 }
 
-async fn with_key(
-    session: &mut Handle<HostKeyCheck>,
+async fn with_certificate(
+    ssh: &mut Ssh,
     user: &str,
-    key: &Arc<PrivateKey>,
-) -> Result<Option<MethodSet>, russh::Error> {
-    let hash = if key.algorithm().is_rsa() { session.best_supported_rsa_hash().await?.flatten() } else { None };
-    let key = PrivateKeyWithHashAlg::new(Arc::clone(key), hash);
-    Ok(refused(session.authenticate_publickey(user, key).await?))
+    key: &PrivateKey,
+    certificate: &Certificate,
+) -> Result<Answer, Failure> {
+    let hash = rsa_hash(ssh, key.algorithm().is_rsa()).await?;
+    let signed = ssh.authenticate_certificate_with(user, certificate.clone(), hash, &mut KeySigner(key)).await;
+    Ok(signed?.into())
 }
 
-async fn with_password(
-    session: &mut Handle<HostKeyCheck>,
-    user: &str,
-    password: &Secret,
-) -> Result<Option<MethodSet>, russh::Error> {
-    match refused(session.authenticate_none(user).await?) {
-        None => Ok(None),
-        Some(offered) => with_offered_password(session, user, password, &offered).await,
-    }
+/// The hash for the signature of an RSA key, the best that the server knows; `None` for other keys.
+pub(super) async fn rsa_hash(ssh: &Ssh, is_rsa: bool) -> Result<Option<HashAlg>, russh::Error> {
+    if is_rsa { Ok(ssh.best_supported_rsa_hash().await?.flatten()) } else { Ok(None) }
 }
 
 /// By the method the server offers, because some ask for passwords only in a dialogue.
-async fn with_offered_password(
-    session: &mut Handle<HostKeyCheck>,
-    user: &str,
-    password: &Secret,
-    offered: &MethodSet,
-) -> Result<Option<MethodSet>, russh::Error> {
-    if offered.contains(&MethodKind::Password) || !offered.contains(&MethodKind::KeyboardInteractive) {
-        return Ok(refused(session.authenticate_password(user, password.expose()).await?));
+async fn with_password(ssh: &mut Ssh, user: &str, password: &Secret, offers: &MethodSet) -> Result<Answer, Failure> {
+    if offers.contains(&MethodKind::Password) || !offers.contains(&MethodKind::KeyboardInteractive) {
+        return Ok(ssh.authenticate_password(user, password.expose()).await?.into());
     }
-    let mut answer = session.authenticate_keyboard_interactive_start(user, None).await?;
-    for _ in 0..MAX_QUESTIONS {
-        answer = match answer {
-            KeyboardInteractiveAuthResponse::Success => return Ok(None),
-            KeyboardInteractiveAuthResponse::Failure { remaining_methods, .. } => return Ok(Some(remaining_methods)),
-            KeyboardInteractiveAuthResponse::InfoRequest { prompts, .. } => {
-                let answers = prompts.iter().map(|_| password.expose().to_owned()).collect();
-                session.authenticate_keyboard_interactive_respond(answers).await?
-            }
-        };
-    }
-    Ok(Some(offered.clone()))
+    dialogue::answer(ssh, user, password, offers).await
 }
 
-/// The methods that the server would accept instead. `None`: it accepted the login.
-fn refused(result: AuthResult) -> Option<MethodSet> {
-    match result {
-        AuthResult::Success => None,
-        AuthResult::Failure { remaining_methods, .. } => Some(remaining_methods),
-    }
-}
-
-fn offers(methods: &MethodSet) -> String {
+fn shown(methods: &MethodSet) -> String {
     let names: Vec<&str> = methods.iter().map(<&str>::from).collect();
     if names.is_empty() { String::new() } else { format!("; it accepts {}", names.join(", ")) }
-}
-
-/// The text of a key file, which must be in a folder that the worker may read.
-fn read(path: &str, context: &ExtractContext) -> Result<String, String> {
-    let looks_like_a_path = !path.is_empty() && path.len() < 4096 && !path.contains('\n');
-    if !looks_like_a_path {
-        return Err("it is neither a key nor the path of one".into());
-    }
-    let path = context.base.join(Path::new(path));
-    // The text may be a key that lost its first line, so the message does not repeat it.
-    let unreadable = |error: std::io::Error| {
-        format!("it is no key, and as the path of one it cannot be read: {}", unreadable(&error))
-    };
-    let opened = context.roots.open(&path).map_err(|error| match error {
-        OpenError::Unreadable(error) => unreadable(error),
-        refused => format!("it is no key, and as the path of one it {refused}"),
-    })?;
-    let meta = opened.file.metadata().map_err(unreadable)?;
-    if !meta.is_file() || meta.len() > KEY_BYTES {
-        return Err("its file is no key".into());
-    }
-    let mut text = String::new();
-    opened.file.take(KEY_BYTES).read_to_string(&mut text).map_err(unreadable)?;
-    Ok(text)
-}
-
-fn why(error: &russh::keys::Error, has_passphrase: bool) -> String {
-    match (error, has_passphrase) {
-        (russh::keys::Error::KeyIsEncrypted, false) => "it is encrypted, and there is no `passphrase`".into(),
-        (russh::keys::Error::SshKey(_) | russh::keys::Error::Unpad(_) | russh::keys::Error::Pkcs8(_), true) => {
-            "its `passphrase` does not open it, or the key is damaged".into()
-        }
-        _ => format!("it cannot be parsed ({error})"),
-    }
 }

@@ -2,9 +2,12 @@
 //!
 //! # Layout
 //! - [`server`]: the server's name, and its errors in words
-//! - [`session`]: one connection; [`remote`]: a new one when it breaks
-//! - [`host_key`]: whether it is the same server as before
-//! - [`login`]: with a password, a private key, or both
+//! - [`route`]: the server and the jump host before it
+//! - [`connection`]: one SSH connection; [`session`]: SFTP over it; [`remote`]: a new one when it breaks
+//! - [`host_key`]: whether it is the same server as before; [`host_certificate`]: whether an authority vouches for it
+//! - [`credentials`]: keys, certificates and passwords, before any connection
+//! - [`login`]: with a key, a password, or both; [`agent`]: with the keys of an SSH agent, [`dialogue`]: with a password
+//!   that the server asks for in its own words; [`signer`]: signatures for certificates
 //! - [`names`]: names that are not UTF-8
 //! - [`listing`]: the files on the server
 //! - [`download`]: one file, pipelined, resumed, and checked against change
@@ -13,16 +16,23 @@
 //! - [`error`]: the errors of a source, as sentences
 
 mod after_load;
+mod agent;
+mod connection;
+mod credentials;
+mod dialogue;
 mod download;
 mod error;
+mod host_certificate;
 mod host_key;
 mod limits;
 mod listing;
 mod login;
 mod names;
 mod remote;
+mod route;
 mod server;
 mod session;
+mod signer;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -39,9 +49,9 @@ pub use self::limits::SftpLimits;
 use self::listing::{Listing, RemoteFile, Version};
 use self::remote::Remote;
 use super::probe::Sample;
-use super::{ExtractContext, Extracted, LeftOut, LeftOutKind};
+use super::{ExtractContext, Extracted, LeftOut, LeftOutKind, workbooks};
 use crate::error::{PipelineError, Result as PipelineResult};
-use crate::input::{InputFile, RemoteTask, Stamp};
+use crate::input::{Format, InputFile, RemoteTask, Stamp};
 
 /// Longest time for a test of the connection.
 const PROBE_TIMEOUT: Duration = Duration::from_mins(2);
@@ -118,7 +128,12 @@ async fn head(
 ) -> Result<InputFile> {
     make_folder(spool).await?;
     let to = spool.join(format!("sftp-{index}-head"));
-    download::head(remote, file, &to).await?;
+    // The list of a workbook's sheets is at its end.
+    if file.format == Format::Workbook && file.version.size <= workbooks::LARGEST_SHOWN {
+        download::download(remote, file, &to).await?;
+    } else {
+        download::head(remote, file, &to).await?;
+    }
     input(index, source, remote, file, file.version, &to)
 }
 
@@ -194,7 +209,7 @@ async fn guarded<T>(
     limits: &SftpLimits,
     work: impl Future<Output = Result<T>>,
 ) -> PipelineResult<T> {
-    let late = |_| SftpError::Deadline { server: format!("sftp://{}", source.host), after: limits.total };
+    let late = |_| SftpError::Deadline { server: format!("sftp://{}", source.server.host), after: limits.total };
     tokio::select! {
         biased;
         () = stop.cancelled() => Err(PipelineError::Stopped),
@@ -283,6 +298,7 @@ fn input(
         format: file.format,
         compression: file.compression,
         options: Arc::new(source.files.clone()),
+        sheet: None,
         records: source.files.records.clone(),
         required: false,
         stamp,

@@ -9,7 +9,7 @@ use elt_shared::config::SftpSource;
 
 use super::error::{Result, SftpError};
 use super::limits::SftpLimits;
-use super::login::Credentials;
+use super::route::Route;
 use super::server::Server;
 use super::session::Session;
 use crate::extract::ExtractContext;
@@ -20,17 +20,15 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 /// A server, and the connection to it. A connection that breaks is replaced by a new one.
 pub(super) struct Remote<'a> {
     pub(super) server: Arc<Server>,
-    source: &'a SftpSource,
+    route: Route,
     context: &'a ExtractContext,
-    credentials: Credentials,
     session: Option<Arc<Session>>,
 }
 
 impl<'a> Remote<'a> {
-    pub(super) fn new(source: &'a SftpSource, context: &'a ExtractContext, limits: &SftpLimits) -> Result<Self> {
-        let server = Arc::new(Server::of(source, limits));
-        let credentials = Credentials::of(source, &server.name, context)?;
-        Ok(Self { server, source, context, credentials, session: None })
+    pub(super) fn new(source: &SftpSource, context: &'a ExtractContext, limits: &SftpLimits) -> Result<Self> {
+        let route = Route::of(source, limits, context)?;
+        Ok(Self { server: Arc::clone(&route.end.server), route, context, session: None })
     }
 
     /// Does `work` over a connection, and over a new one when that breaks. The count of attempts starts anew when a
@@ -71,7 +69,7 @@ impl<'a> Remote<'a> {
         if let Some(session) = &self.session {
             return Ok(Arc::clone(session));
         }
-        let session = Session::open(&self.server, self.source, &self.credentials, self.context).await?;
+        let session = Session::open(&self.route, self.context).await?;
         Ok(Arc::clone(self.session.insert(Arc::new(session))))
     }
 

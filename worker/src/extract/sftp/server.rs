@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use elt_shared::config::SftpSource;
+use elt_shared::config::SshServer;
 use elt_shared::network::NetworkError;
 use openssh_sftp_client::Error as ClientError;
 use openssh_sftp_client::error::SftpErrorKind;
@@ -12,11 +12,11 @@ use russh::AlgorithmKind;
 use super::error::SftpError;
 use super::host_key::HandshakeError;
 use super::limits::SftpLimits;
-use super::names;
+use crate::extract::byte_names;
 
 /// What is known of a server before any connection.
 pub(super) struct Server {
-    /// `sftp://host:port`, the port only when it is not 22.
+    /// `sftp://host:port`, the port only when it is not 22; `ssh://…` for a jump host.
     pub(super) name: String,
     /// Name of the account on the server.
     pub(super) user: String,
@@ -25,18 +25,28 @@ pub(super) struct Server {
 }
 
 impl Server {
-    pub(super) fn of(source: &SftpSource, limits: &SftpLimits) -> Self {
-        let name = match source.port {
-            22 => format!("sftp://{}", source.host),
-            port => format!("sftp://{}:{port}", source.host),
+    /// The server of a source, which is asked for files.
+    pub(super) fn of(server: &SshServer, limits: &SftpLimits) -> Self {
+        Self::called("sftp", server, limits)
+    }
+
+    /// A server on the way, which is asked for a connection.
+    pub(super) fn jump(server: &SshServer, limits: &SftpLimits) -> Self {
+        Self::called("ssh", server, limits)
+    }
+
+    fn called(scheme: &str, server: &SshServer, limits: &SftpLimits) -> Self {
+        let name = match server.port {
+            22 => format!("{scheme}://{}", server.host),
+            port => format!("{scheme}://{}:{port}", server.host),
         };
-        Self { name, user: source.username.clone(), limits: limits.clone() }
+        Self { name, user: server.username.clone(), limits: limits.clone() }
     }
 
     /// A path as people see it: `sftp://host/path`.
     pub(super) fn path(&self, path: &str) -> String {
         let slash = if path.starts_with('/') { "" } else { "/" };
-        format!("{}{slash}{}", self.name, names::shown(path))
+        format!("{}{slash}{}", self.name, byte_names::shown(path))
     }
 
     pub(super) fn silent(&self, what: &'static str, after: Duration) -> SftpError {
@@ -71,6 +81,7 @@ impl Server {
                 algorithm: shown.algorithm,
                 fingerprint: shown.fingerprint,
             },
+            HandshakeError::NotVouchedFor(reason) => SftpError::HostCertificate { server, reason },
             HandshakeError::Certificate => protocol("it shows a certificate instead of a key".into()),
             HandshakeError::Control(error) => SftpError::Control(error),
             HandshakeError::Ssh(russh::Error::NoCommonAlgo { kind: AlgorithmKind::Key, .. }) => {

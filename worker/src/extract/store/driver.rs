@@ -17,7 +17,7 @@ use super::spool::{Budget, Spool};
 use super::{FileStore, Listing, RemoteFile, open};
 use crate::error::{PipelineError, Result as PipelineResult};
 use crate::extract::probe::Sample;
-use crate::extract::{ExtractContext, Extracted, LeftOut, LeftOutKind};
+use crate::extract::{ExtractContext, Extracted, LeftOut, LeftOutKind, workbooks};
 use crate::input::{Compression, Format, InputFile, RemoteTask, Stamp, Version, format_of, other_suffix};
 
 /// Longest time for a test of the connection.
@@ -299,7 +299,9 @@ impl Fetching<'_> {
         make_folder(self.folder).await?;
         let to = self.folder.join(format!("store-{}-head", self.index));
         let budget = Budget::new(self.store.place(), self.limits.total_bytes);
-        let mut spool = Spool::create(&to, &self.store.shown(&file.path), Some(self.limits.head), &budget).await?;
+        // The list of a workbook's sheets is at its end.
+        let enough = if format.0 == Format::Workbook { workbooks::LARGEST_SHOWN } else { self.limits.head };
+        let mut spool = Spool::create(&to, &self.store.shown(&file.path), Some(enough), &budget).await?;
         self.read(file, &mut spool).await?;
         spool.finish().await?;
         self.input(file, format, file.version.clone(), to)
@@ -330,6 +332,7 @@ impl Fetching<'_> {
             format,
             compression,
             options: Arc::new(self.options.files.clone()),
+            sheet: None,
             records: self.options.files.records.clone(),
             required: false,
             stamp,

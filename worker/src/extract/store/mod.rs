@@ -20,6 +20,7 @@ mod after_load;
 mod attempts;
 mod driver;
 mod error;
+mod ftp;
 mod limits;
 mod spool;
 mod wanted;
@@ -32,6 +33,7 @@ pub use self::after_load::after_load_within;
 pub use self::driver::{Seen, extract, extract_within};
 pub(super) use self::driver::{look, probe};
 pub(in crate::extract) use self::error::{Result, StoreError};
+use self::ftp::FtpStore;
 pub use self::limits::StoreLimits;
 pub(in crate::extract) use self::spool::Spool;
 use super::{ExtractContext, LeftOutKind};
@@ -99,9 +101,9 @@ fn open<'a>(
     context: &'a ExtractContext,
     limits: &StoreLimits,
 ) -> Result<Box<dyn FileStore + 'a>> {
-    let _ = (context, limits);
     match source {
-        SourceConfig::S3(_) | SourceConfig::Http(_) | SourceConfig::Ftp(_) => Err(StoreError::unknown(source.kind())),
+        SourceConfig::Ftp(ftp) => Ok(Box::new(FtpStore::open(ftp, context, limits)?)),
+        SourceConfig::S3(_) | SourceConfig::Http(_) => Err(StoreError::unknown(source.kind())),
         SourceConfig::Local(_) | SourceConfig::Api(_) | SourceConfig::Sftp(_) => {
             Err(StoreError::unknown(source.kind()))
         }

@@ -116,6 +116,9 @@ pub(in crate::frame) fn with_likely_fix(error: FileError, input: &InputFile, cod
         Code::NulByte => {
             error.hint("If the file is UTF-16 without a byte order mark, write `csv: {encoding: utf-16le}`.")
         }
+        Code::ShapeFailed => {
+            error.hint("Correct the expression in `shape`, or write a `where` that leaves such rows out.")
+        }
         Code::StrayQuote if has_escaped_quotes(input) => error
             .hint("Write `csv: {escape: \"\\\\\"}` in the source: a backslash escapes the quotes inside of quoted cells.")
             .fixed_by([CsvFix::Escape(b'\\')]),

@@ -162,7 +162,7 @@ fn records<'a, const FRAMED: bool, S: Records<'a>>(
             record_batch.cells.truncate(first);
             record_batch.extra.truncate(extra);
             let raw = raw[..raw.len().min(MAX_RAW_BYTES)].to_vec();
-            record_batch.bad.push(BadRecord { file: rules.file, line, code, reason, raw });
+            record_batch.bad.push(BadRecord { file: rules.file, line, column: None, code, reason, raw });
         } else if rules.repeated_header.as_ref().is_some_and(|header| is_header(header, record_batch, text, first)) {
             record_batch.cells.truncate(first);
             record_batch.extra.truncate(extra);

@@ -221,7 +221,7 @@ impl Json {
         };
         self.undo(record_batch, mark);
         let raw = self.text()[start..end.min(start + MAX_RAW_BYTES)].to_vec();
-        record_batch.bad.push(BadRecord { file: self.file, line, code, reason, raw });
+        record_batch.bad.push(BadRecord { file: self.file, line, column: None, code, reason, raw });
     }
 
     fn mark(&self, record_batch: &RecordBatch) -> Mark {

@@ -194,7 +194,7 @@ impl ColumnProfile {
         for (row, cell) in record_batch.column(column).enumerate().filter(|(_, cell)| !cell.is_null()) {
             let (kind, bytes) = (cell.kind(), record_batch.bytes(text, cell));
             let fits = self.lead == Lead::Text
-                || match value::plain(numbers, bytes, &mut plain) {
+                || match value::plain(numbers, kind, bytes, &mut plain) {
                     LocalNumber::Plain => self.lead.fits(kind, &plain),
                     LocalNumber::Word => self.lead.fits(kind, bytes),
                     LocalNumber::Other => !self.lead.is_number() && self.lead.fits(kind, bytes),
@@ -292,7 +292,7 @@ impl Test {
             let (kind, bytes) = (cell.kind(), record_batch.bytes(text, cell));
             let parses = |bytes: &[u8]| value::parses_as(self.column_type, kind, bytes, format.as_ref());
             let fits = value::is_missing(kind, bytes, place.tokens)
-                || match local.map(|numbers| value::plain(numbers, bytes, &mut plain)) {
+                || match local.map(|numbers| value::plain(numbers, kind, bytes, &mut plain)) {
                     None | Some(LocalNumber::Word) => parses(bytes),
                     Some(LocalNumber::Plain) => parses(&plain),
                     Some(LocalNumber::Other) => false,

@@ -26,7 +26,7 @@ pub use column::{ColumnProfile, Evidence};
 
 use super::BadRecord;
 use super::delimited::with_likely_fix;
-use super::read::{self, FileError, FileSummary, Reader};
+use super::read::{self, FileError, FileSummary, Open, Reader};
 use crate::error::{PipelineError, Result};
 use crate::input::{Format, InputFile};
 use column::Place;
@@ -77,6 +77,22 @@ pub struct FileProfile {
 }
 
 impl Profile {
+    /// The profile of columns without any cell.
+    pub fn of_columns(names: Vec<String>) -> Self {
+        let columns = names.iter().map(|name| ColumnProfile::new(name.clone(), None)).collect();
+        let file = FileProfile {
+            index: 0,
+            names,
+            rows: 0,
+            bad: 0,
+            broken: None,
+            summary: FileSummary::default(),
+            error: None,
+            nothing_readable: None,
+        };
+        Self { columns, files: vec![file] }
+    }
+
     /// The column of this name: exactly, else in any case when only one is so named.
     pub fn column(&self, name: &str) -> Option<&ColumnProfile> {
         let exact = self.columns.iter().find(|column| column.name == name);
@@ -88,18 +104,31 @@ impl Profile {
     }
 }
 
-/// Reads every file once. It blocks its thread.
+/// Reads every file once, with its columns as they are in the file. It blocks its thread.
+///
+/// # Errors
+/// As [`profile_opened`].
+pub fn profile(files: &[InputFile], expectations: &[Expectation], stop: &CancellationToken) -> Result<Profile> {
+    profile_opened(files, expectations, read::open, stop)
+}
+
+/// Reads every file once, each opened by `open`. It blocks its thread.
 ///
 /// # Errors
 /// [`PipelineError::Stopped`] when the run is stopped. A file that cannot be read is part of the profile, not an error.
-pub fn profile(files: &[InputFile], expectations: &[Expectation], stop: &CancellationToken) -> Result<Profile> {
+pub fn profile_opened(
+    files: &[InputFile],
+    expectations: &[Expectation],
+    open: Open,
+    stop: &CancellationToken,
+) -> Result<Profile> {
     let next = AtomicUsize::new(0);
     let merger = Mutex::new(Merger::default());
     let work = || {
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
             let Some(file) = files.get(index) else { return };
-            let Some(outcome) = profile_file(index, file, expectations, stop) else { return };
+            let Some(outcome) = profile_file(index, file, expectations, open, stop) else { return };
             merger.lock().unwrap_or_else(PoisonError::into_inner).add(index, outcome);
         }
     };
@@ -132,6 +161,7 @@ fn profile_file(
     index: usize,
     file: &InputFile,
     expectations: &[Expectation],
+    open: Open,
     stop: &CancellationToken,
 ) -> Option<Profiled> {
     let mut outcome = Profiled {
@@ -148,7 +178,7 @@ fn profile_file(
         columns: Vec::new(),
         first_bad: None,
     };
-    match read::open(index, file) {
+    match open(index, file) {
         Err(error) => outcome.file.error = Some(error),
         Ok(mut reader) => {
             let place =
@@ -194,12 +224,23 @@ impl Profiled {
     /// Sets `nothing_readable` when every record of a delimited file was rejected, because the file is then probably
     /// read with wrong settings. JSON is exempt, because a broken line of JSON does not depend on settings.
     fn judge(&mut self, file: &InputFile) {
-        if !matches!(file.format, Format::Csv | Format::Txt) {
+        if matches!(file.format, Format::Json | Format::Ndjson) {
             return;
         }
-        if let Some(bad) = self.first_bad.take().filter(|_| self.file.rows == 0 && self.file.error.is_none()) {
+        // Rows that a shape leaves out were readable.
+        let is_shaped = file.options.shape.as_ref().is_some_and(|shape| shape.condition.is_some());
+        let left_out = is_shaped && self.file.summary.filtered > 0;
+        if let Some(bad) =
+            self.first_bad.take().filter(|_| self.file.rows == 0 && self.file.error.is_none() && !left_out)
+        {
             let error = FileError::nothing_readable(&file.name, bad.line, &bad.reason);
-            self.file.nothing_readable = Some(with_likely_fix(error, file, bad.code));
+            self.file.nothing_readable = Some(match file.format {
+                Format::Workbook => error.hint(
+                    "Correct the cells that the message names, or write where the table is in the source, `excel: {header: \
+                     N, range: B3:H}`.",
+                ),
+                _ => with_likely_fix(error, file, bad.code),
+            });
         }
     }
 

@@ -94,7 +94,7 @@ pub(super) fn of_cell(kind: CellKind, bytes: &[u8]) -> Types {
 
 /// Every type that a cell could be whose file writes numbers in a format of its own.
 pub(super) fn of_local_cell(numbers: NumberFormat, kind: CellKind, bytes: &[u8], plain: &mut Vec<u8>) -> Types {
-    match value::plain(numbers, bytes, plain) {
+    match value::plain(numbers, kind, bytes, plain) {
         LocalNumber::Plain => of_cell(kind, plain),
         LocalNumber::Word => of_cell(kind, bytes),
         LocalNumber::Other => of_cell(kind, bytes).without(Types::NUMBERS),

@@ -3,6 +3,7 @@
 use elt_shared::config::{NumberFormat, Thousands};
 
 use super::trim;
+use crate::frame::CellKind;
 
 /// The reading of a cell of a delimited file whose config names a number format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,8 +18,12 @@ pub(crate) enum LocalNumber {
 
 /// Reads a cell, and writes the plain spelling of a number into `out`, which is emptied first. Signs, leading zeros and an
 /// exponent are kept, because they mean the same in every format.
-pub(crate) fn plain(format: NumberFormat, bytes: &[u8], out: &mut Vec<u8>) -> LocalNumber {
+pub(crate) fn plain(format: NumberFormat, kind: CellKind, bytes: &[u8], out: &mut Vec<u8>) -> LocalNumber {
     out.clear();
+    // A number that was computed, or one of JSON, is not written in the file's format.
+    if !matches!(kind, CellKind::Bare | CellKind::Quoted) {
+        return LocalNumber::Word;
+    }
     if !bytes.iter().any(u8::is_ascii_digit) {
         return LocalNumber::Word;
     }
@@ -119,7 +124,7 @@ pub(crate) fn foreign(bytes: &[u8]) -> Foreign {
         let neutral = !unsigned.is_empty() && unsigned.iter().all(u8::is_ascii_digit);
         return if neutral { Foreign::Neutral } else { Foreign::No };
     }
-    let reads = |format| plain(format, text, &mut Vec::with_capacity(text.len())) == LocalNumber::Plain;
+    let reads = |format| plain(format, CellKind::Bare, text, &mut Vec::with_capacity(text.len())) == LocalNumber::Plain;
     match (reads(COMMA), reads(POINT)) {
         (true, false) => Foreign::DecimalComma,
         (false, true) => Foreign::GroupingComma,
@@ -134,7 +139,7 @@ mod tests {
 
     fn read(decimal: u8, thousands: Option<Thousands>, text: &str) -> Option<String> {
         let mut out = Vec::new();
-        match plain(NumberFormat { decimal, thousands }, text.as_bytes(), &mut out) {
+        match plain(NumberFormat { decimal, thousands }, CellKind::Bare, text.as_bytes(), &mut out) {
             LocalNumber::Plain => Some(String::from_utf8(out).expect("digits")),
             LocalNumber::Word | LocalNumber::Other => None,
         }
@@ -188,7 +193,10 @@ mod tests {
             assert_eq!(read(decimal, thousands, text), None, "{text}");
         }
         let mut out = Vec::new();
-        assert_eq!(plain(NumberFormat { decimal: b',', thousands: None }, b"NaN", &mut out), LocalNumber::Word);
+        assert_eq!(
+            plain(NumberFormat { decimal: b',', thousands: None }, CellKind::Bare, b"NaN", &mut out),
+            LocalNumber::Word
+        );
     }
 
     #[test]

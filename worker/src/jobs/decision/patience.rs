@@ -21,7 +21,7 @@ pub(crate) fn longest_wait(run: &Run, retry: &RetryConfig) -> Option<Duration> {
         Outages::WaitAsUsual if is_private(&run.queue) => Some(WAIT_OF_A_PERSON),
         Outages::WaitAsUsual => Some(match run.kind {
             RunKind::Run | RunKind::Replay | RunKind::Undo => WAIT_FOR_OUTAGES,
-            RunKind::Plan | RunKind::Check | RunKind::TestConnection => WAIT_OF_A_PERSON,
+            RunKind::Plan | RunKind::Check | RunKind::TestConnection | RunKind::Verify => WAIT_OF_A_PERSON,
         }),
     }
 }

@@ -108,7 +108,7 @@ impl Encoder {
         let (rows, file) = (typed.raw.rows(), typed.raw.file);
         self.pass.progress.read(rows as u64, typed.raw.raw.len() as u64);
         self.row_counts[file].read += rows as u64;
-        self.hash(&cells, rows, Reading::of(&typed.raw));
+        self.hash(&cells, rows, Reading::of(&typed));
         let mut violations = typed.violations.iter().peekable();
         for row in 0..rows {
             if let Some(violation) = violations.next_if(|violation| violation.row == row) {
@@ -129,7 +129,7 @@ impl Encoder {
 
     /// Hashes the rows of a batch. All of them are hashed before the first is looked up, because the cache misses of
     /// lookups that follow each other closely overlap.
-    fn hash(&mut self, cells: &[Cells<'_>], rows: usize, reading: Reading) {
+    fn hash(&mut self, cells: &[Cells<'_>], rows: usize, reading: Reading<'_>) {
         self.hashes.clear();
         if let Some(hasher) = &mut self.hasher {
             self.hashes.extend((0..rows).map(|row| hasher.typed(cells, row, reading)));

@@ -6,10 +6,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::SecondPassError;
 use crate::error::PipelineError;
-use crate::frame::read::{self, FileSummary};
+use crate::frame::read::FileSummary;
 use crate::frame::{Piece, RawBatch};
 use crate::input::InputFile;
 use crate::progress::Progress;
+use crate::shape;
 
 /// Reads the files, one after the other. `spares` are batches whose memory is used again.
 pub fn read_files(
@@ -22,7 +23,7 @@ pub fn read_files(
     for (place, file, expected) in files {
         progress.file(&file.name);
         let changed = || SecondPassError::Changed { file: *place };
-        let mut reader = read::open(*place, file).map_err(|_| changed())?;
+        let mut reader = shape::open(*place, file).map_err(|_| changed())?;
         loop {
             if stop.is_cancelled() {
                 return Err(PipelineError::Stopped.into());

@@ -141,7 +141,7 @@ async fn read_rows(
 }
 
 /// An SQL expression for a column's value in the form that a file would have it.
-fn delivered(column: &Column) -> String {
+pub(in crate::load) fn delivered(column: &Column) -> String {
     let name = quote_ident(&column.name);
     let is_inet = column.foreign.as_ref().is_some_and(|foreign| foreign.name == "inet" && !foreign.array);
     if is_inet {

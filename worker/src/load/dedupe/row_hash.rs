@@ -12,26 +12,35 @@ use elt_shared::config::NumberFormat;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::contract::cells::{Canonical, Cells};
-use crate::contract::{Layout, Typing};
-use crate::frame::RawBatch;
+use crate::contract::{Layout, TypedBatch, Typing};
+use crate::frame::CellKind;
 use crate::frame::value::{self, LocalNumber, TimeFormat};
 
 /// How the texts of a file are read as values.
-#[derive(Debug, Clone, Copy)]
-pub struct Reading {
+#[derive(Clone, Copy)]
+pub struct Reading<'a> {
     /// Whether the default null tokens mean NULL in typed columns.
     pub null_tokens: bool,
     /// The way in which numbers are written. `None`: the plain one.
     pub numbers: Option<NumberFormat>,
+    /// The batch with the cells as they were read. `None`: all of them are texts of the file.
+    pub batch: Option<&'a TypedBatch>,
 }
 
-impl Reading {
+impl<'a> Reading<'a> {
     /// The reading of texts that the server writes.
-    const PLAIN: Self = Self { null_tokens: true, numbers: None };
+    const PLAIN: Self = Self { null_tokens: true, numbers: None, batch: None };
 
     /// The reading of a batch's cells.
-    pub fn of(raw: &RawBatch) -> Self {
-        Self { null_tokens: raw.null_tokens, numbers: raw.numbers }
+    pub fn of(batch: &'a TypedBatch) -> Self {
+        Self { null_tokens: batch.raw.null_tokens, numbers: batch.raw.numbers, batch: Some(batch) }
+    }
+
+    /// Whether the file writes the cell itself. Numbers that were computed are written plainly.
+    fn is_written(&self, column: usize, row: usize) -> bool {
+        let Some(batch) = self.batch else { return true };
+        let Some(place) = batch.places.get(column).copied().flatten() else { return true };
+        matches!(batch.raw.columns[place].kinds[row], CellKind::Bare | CellKind::Quoted)
     }
 }
 
@@ -75,7 +84,7 @@ impl RowHasher {
 
     /// Hashes a row of a typed batch. `cells` are the batch's columns in the order of the layout; `reading`: how texts of
     /// the row's file are read.
-    pub fn typed(&mut self, cells: &[Cells<'_>], row: usize, reading: Reading) -> u128 {
+    pub fn typed(&mut self, cells: &[Cells<'_>], row: usize, reading: Reading<'_>) -> u128 {
         self.row.clear();
         for column in &self.columns {
             let cell = cells[column.column];
@@ -85,7 +94,7 @@ impl RowHasher {
             match &column.form {
                 Form::Typed(how) => append(&mut self.row, &column.name, |out| cell.canonical(row, *how, out)),
                 Form::History { history, now, as_written } => {
-                    let numbers = reading.numbers.filter(|_| *as_written);
+                    let numbers = reading.numbers.filter(|_| *as_written && reading.is_written(column.column, row));
                     let reading = Reading { numbers, ..reading };
                     self.text.clear();
                     match cell {
@@ -128,9 +137,10 @@ impl Form {
 
 /// Appends a value as the first type of the history that it is a value of. A value that this type reads as NULL is left
 /// out.
-fn by_history(row: &mut Vec<u8>, name: &[u8], history: &[Typing], text: &[u8], reading: Reading) {
+fn by_history(row: &mut Vec<u8>, name: &[u8], history: &[Typing], text: &[u8], reading: Reading<'_>) {
     let mut plain = Vec::new();
-    let number = reading.numbers.map_or(LocalNumber::Word, |numbers| value::plain(numbers, text, &mut plain));
+    let number =
+        reading.numbers.map_or(LocalNumber::Word, |numbers| value::plain(numbers, CellKind::Bare, text, &mut plain));
     for typing in history {
         let missing = text.is_empty() || (reading.null_tokens && value::is_null_token(text));
         if missing && !typing.sql_type.is_text() {

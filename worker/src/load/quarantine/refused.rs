@@ -97,7 +97,7 @@ impl RefusedFilter {
         for row in 0..rows {
             let known = self.refused.rows.get(&(first + row as i64));
             let refusal = known.or_else(|| {
-                let hash = self.hasher.as_mut()?.typed(&cells, row, Reading::of(&typed.raw));
+                let hash = self.hasher.as_mut()?.typed(&cells, row, Reading::of(typed));
                 self.refused.hashes.get(&hash)
             });
             if let Some(refusal) = refusal {

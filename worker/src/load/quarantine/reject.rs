@@ -56,7 +56,7 @@ impl RejectHandler {
     /// When a rejected row fails the run, or is one too many; when the disk is full.
     pub fn record(&mut self, bad: &BadRecord) -> Result<(), SecondPassError> {
         let name = &self.names[bad.file];
-        self.progress.rejected(name, bad.line, None, bad.code, &bad.reason);
+        self.progress.rejected(name, bad.line, bad.column.as_deref(), bad.code, &bad.reason);
         if self.rules.on_bad_row == OnBadRow::Fail {
             return Err(bad_row(&format!("{name}:{}: {}", bad.line, bad.reason)).into());
         }

@@ -84,7 +84,7 @@ impl RejectedRows {
     /// # Errors
     /// When the disk is full.
     pub fn record(&mut self, file: &str, bad: &BadRecord) -> io::Result<()> {
-        let why = RejectReason { column: None, code: bad.code, reason: &bad.reason };
+        let why = RejectReason { column: bad.column.as_deref(), code: bad.code, reason: &bad.reason };
         self.write(file, bad.line, &bad.raw, None, why)
     }
 

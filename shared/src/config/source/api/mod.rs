@@ -10,6 +10,7 @@ mod request;
 pub mod template;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use self::auth::{AUTH_KEYS, Scheme};
@@ -29,6 +30,8 @@ use crate::config::certificates::{self, CERTIFICATES, PemCertificates};
 use crate::config::keys::{Key, Shape};
 use crate::config::secrecy::is_secret_parameter;
 use crate::config::section::Section;
+use crate::config::shaping::{self, Shaping};
+use crate::config::source::files;
 use crate::json_path::{JsonPath, Step};
 use crate::secret::Secret;
 
@@ -59,6 +62,8 @@ pub struct ApiSource {
     pub load: bool,
     /// The values that its requests are made for. `None`: the requests are made once.
     pub for_each: Option<ForEach>,
+    /// What becomes of the columns of its rows. `None`: they stay as they are in the answers.
+    pub shape: Option<Arc<Shaping>>,
     /// JSON path to the rows in an answer.
     pub records: Option<String>,
     /// JSON paths to further rows in an answer.
@@ -110,6 +115,7 @@ impl ApiSource {
             name: None,
             load: true,
             for_each: None,
+            shape: None,
             records: None,
             further_records: Vec::new(),
             include: Vec::new(),
@@ -192,6 +198,7 @@ impl fmt::Debug for ApiSource {
             .field("name", &self.name)
             .field("load", &self.load)
             .field("for_each", &self.for_each.as_ref().map(|each| &each.name))
+            .field("shape", &self.shape)
             .field("records", &self.records)
             .field("further_records", &self.further_records)
             .field("include", &self.include)
@@ -259,6 +266,7 @@ pub(super) const KEYS: &[Key] = &[
     for_each::NAME_KEY,
     for_each::LOAD_KEY,
     for_each::FOR_EACH_KEY,
+    shaping::KEY,
     Key::of("pagination", Shape::Variant(pagination::VARIANTS), "How to get the next page."),
     Key::of("incremental", Shape::Section(incremental::KEYS), "How to ask only for what is new since the last run."),
     Key::of(
@@ -303,6 +311,7 @@ pub(super) fn read(section: &Section<'_>) -> Option<ApiSource> {
     let further = for_each::placeholder(section);
     let further = further.as_slice();
     let for_each = for_each::read(section);
+    let shape = files::shape(section);
     let records = records::paths(section);
     let known = for_each.as_ref().and_then(Option::as_ref);
     let include = records::include(section, records.as_deref().unwrap_or_default(), known);
@@ -344,6 +353,7 @@ pub(super) fn read(section: &Section<'_>) -> Option<ApiSource> {
         folder_param: section.filled_text("folder_param"),
         name: for_each::source_name(section),
         for_each,
+        shape: shape?,
         load: section.flag("load").unwrap_or(true),
         records,
         further_records: paths.collect(),

@@ -39,6 +39,7 @@ use self::second_page::Second;
 pub use self::written_source::References;
 pub use self::yaml::quoted;
 use super::error::{HttpError, Result};
+use super::fetching::shaped_by;
 use super::request::shown;
 use super::{ExtractContext, Fetching, HttpLimits, Page, guarded, spool_failed};
 use crate::error::Result as PipelineResult;
@@ -209,7 +210,7 @@ async fn sample(page: &Page, source: &ApiSource, path: Option<&JsonPath>, url: &
         crate::input::Compression::None,
     )
     .map_err(|source| spool_failed(&page.path, source))?;
-    let file = crate::input::InputFile { records, ..file };
+    let file = crate::input::InputFile { records, options: shaped_by(source), ..file };
     let sample = tokio::task::spawn_blocking(move || first_rows(&file)).await.unwrap_or_default();
     match sample.error {
         Some(error) => Err(HttpError::NoRows { url: url.to_owned(), reason: error.reason }),

@@ -65,7 +65,7 @@ fn hashes(columns: Vec<Column>, names: &[String], rows: &[Vec<(CellKind, String)
     let mut hasher = RowHasher::new(&layout);
     let typed = Converter::new(layout).convert(batch(names, rows)).unwrap();
     assert_eq!(typed.violations, []);
-    let reading = Reading::of(&typed.raw);
+    let reading = Reading::of(&typed);
     let cells: Vec<_> = typed.frame.columns().iter().map(|column| Cells::of(column).unwrap()).collect();
     (0..rows.len()).map(|row| hasher.typed(&cells, row, reading)).collect()
 }

@@ -1,0 +1,209 @@
+//! A verification compares what an earlier run loaded with the table and the sources as they are now. It changes nothing.
+//!
+//! Three things are compared: the rows that the run wrote with their own hashes, which shows values that something else
+//! changed; the files with the hashes of their contents; and the rows of unchanged files with the table, in the way in which a
+//! plan does it.
+
+use std::collections::HashMap;
+
+use elt_shared::config::{Dedupe, PipelineConfig, SourceConfig};
+use elt_shared::explained::{Code, Explained};
+use elt_shared::runs::report::{FileReceipt, RunReport};
+use elt_shared::runs::{Verification, VerifiedFile, VerifiedState};
+use elt_shared::store::runs;
+use uuid::Uuid;
+
+use super::extract_and_load::Execution;
+use crate::contract::existing_columns::ExistingTable;
+use crate::contract::{Layout, decide};
+use crate::error::{PipelineError, Result};
+use crate::frame::profile::Profile;
+use crate::load::session::Session;
+use crate::load::verify::{self, StoredRows};
+use crate::run_context::RunContext;
+
+/// Most files that the report lists.
+const LISTED_FILES: usize = 1_000;
+
+/// Verifies the run that the verification is about.
+pub async fn run(context: &RunContext) -> Result<RunReport> {
+    let subject = context.run.subject_id;
+    let subject = subject.ok_or_else(|| PipelineError::Internal("the verification names no run".into()))?;
+    let told = told_by(context, subject).await?;
+    let mut session = Session::open(context).await?;
+    let Some(before) = session.table_state().await? else {
+        return Err(cannot(subject, format!("the table {} is gone", session.table)));
+    };
+    let layout = layout_of(&told, &context.config, &before.known)?;
+    let stored = verify::rows_of(&mut session, told.loaded_by.unwrap_or(subject), &layout).await?;
+    if stored.undone {
+        return Err(cannot(subject, "it was undone".to_owned()));
+    }
+    let again = read_again(context, &mut session).await?;
+    session.close().await;
+    Ok(compare(subject, &told, &stored, again))
+}
+
+/// The report of the run that is verified.
+async fn told_by(context: &RunContext, subject: Uuid) -> Result<RunReport> {
+    if context.config.load.dedupe == Dedupe::None {
+        return Err(cannot(subject, "its rows have no hashes, because the config says `dedupe: none`".to_owned()));
+    }
+    let found = runs::find(&context.control, subject).await;
+    let found = found.map_err(|source| PipelineError::Control { doing: "find the run to verify", source })?;
+    let report = found.and_then(|run| run.report).and_then(|report| serde_json::from_value(report).ok());
+    match report {
+        Some(report @ RunReport { lists_removed: false, partial: false, .. }) => Ok(report),
+        _ => Err(cannot(subject, "its report is no longer complete".to_owned())),
+    }
+}
+
+fn cannot(run: Uuid, because: String) -> PipelineError {
+    PipelineError::Load(Explained {
+        code: Code::CannotVerify,
+        message: format!("the run {run} cannot be verified: {because}"),
+        next_step: "Choose a run that loaded rows, with their hashes, and was not undone.".into(),
+    })
+}
+
+/// The columns that the run loaded, with the types that they have now. Other columns of the table were filled by the server or
+/// by other runs, and are no part of the hashes.
+fn layout_of(told: &RunReport, config: &PipelineConfig, known: &ExistingTable) -> Result<Layout> {
+    let there = |name: &String| known.columns.iter().any(|column| column.table.name == *name);
+    let names = told.columns.iter().map(|column| column.name.clone()).filter(there).collect();
+    let config = PipelineConfig { schema: None, strict: false, ..config.clone() };
+    let mut decision = decide::decide(&Profile::of_columns(names), &config, Some(known))?;
+    decision.layout.provenance.clear();
+    Ok(decision.layout)
+}
+
+/// What the sources hold now.
+enum Again {
+    /// The report of a plan of the sources that have files.
+    Plan(Box<RunReport>),
+    /// Why they cannot be read.
+    Unreadable(String),
+    /// Every source is an API.
+    OnlyApis,
+}
+
+/// Plans a load of the sources that have files. An API may have answered otherwise since, so it is not asked.
+async fn read_again(context: &RunContext, session: &mut Session) -> Result<Again> {
+    let has_files = |source: &SourceConfig| !matches!(source, SourceConfig::Api(_));
+    let sources: Vec<SourceConfig> =
+        context.config.sources.iter().filter(|source| has_files(source)).cloned().collect();
+    if sources.is_empty() {
+        return Ok(Again::OnlyApis);
+    }
+    let context = RunContext { config: PipelineConfig { sources, ..context.config.clone() }, ..context.clone() };
+    let planned = Execution::dry_run(&context)?.execute(session).await;
+    match planned {
+        Ok(report) => Ok(Again::Plan(Box::new(report))),
+        Err(error @ PipelineError::Extract(_)) => Ok(Again::Unreadable(error.to_string())),
+        Err(error) => Err(error),
+    }
+}
+
+fn compare(subject: Uuid, told: &RunReport, stored: &StoredRows, again: Again) -> RunReport {
+    let mut found = Verification {
+        run: subject,
+        agrees: true,
+        rows_written: told.rows_inserted + told.rows_updated,
+        rows_there: stored.there,
+        rows_changed: stored.changed,
+        changed: stored.first_changed.clone(),
+        ..Verification::default()
+    };
+    compare_table(&mut found, stored);
+    let (mut report, now) = match again {
+        Again::Plan(plan) => {
+            let now = plan.files.iter().map(|file| (file.name.clone(), file.clone())).collect();
+            (RunReport { samples: Vec::new(), ..*plan }, Some(now))
+        }
+        Again::Unreadable(reason) => {
+            found.says.push(format!("The sources cannot be read now: {reason}"));
+            (RunReport { table: told.table.clone(), ..RunReport::default() }, Some(HashMap::new()))
+        }
+        Again::OnlyApis => {
+            found.says.push("The answers of an API cannot be asked for again, so only the table was looked at.".into());
+            (RunReport { table: told.table.clone(), ..RunReport::default() }, None)
+        }
+    };
+    found.files = told.files.iter().map(|file| verified(file, now.as_ref())).collect();
+    found.rows_missing = found.files.iter().map(|file| file.rows_missing).sum();
+    sum_up(&mut found);
+    report.warnings = if found.agrees { Vec::new() } else { found.says.clone() };
+    report.verification = Some(found);
+    report
+}
+
+/// Compares the numbers and hashes of the rows in the table.
+fn compare_table(found: &mut Verification, stored: &StoredRows) {
+    let gone = found.rows_written.saturating_sub(found.rows_there);
+    if gone > 0 && stored.overwritten_since {
+        found.says.push(format!(
+            "{gone} of the {} rows that the run wrote are no longer as it wrote them, because later runs updated or replaced \
+             rows of the table.",
+            found.rows_written
+        ));
+    } else if gone > 0 {
+        found.agrees = false;
+        found.says.push(format!(
+            "{gone} of the {} rows that the run wrote are gone, and no later run of elt updated or deleted rows: something \
+             else did.",
+            found.rows_written
+        ));
+    }
+    if stored.changed > 0 {
+        found.agrees = false;
+        found.says.push(format!(
+            "{} of {} rows have other values than those that the run wrote: something other than elt changed them. Find them \
+             by their `_elt_row_hash`.",
+            stored.changed, stored.there
+        ));
+    }
+}
+
+/// A file of the run beside the same file now. `now`: the receipts of a plan by name; `None` when nothing was read.
+fn verified(then: &FileReceipt, now: Option<&HashMap<String, FileReceipt>>) -> VerifiedFile {
+    let is_api = now.is_none() || then.name.starts_with("http://") || then.name.starts_with("https://");
+    let found = now.and_then(|now| now.get(&then.name));
+    let (state, rows_missing) = match found {
+        Some(found) if found.content_hash == then.content_hash => {
+            (VerifiedState::Same, found.rows_inserted + found.rows_updated)
+        }
+        Some(_) => (VerifiedState::Changed, 0),
+        None if is_api => (VerifiedState::NotCompared, 0),
+        None => (VerifiedState::Gone, 0),
+    };
+    VerifiedFile { name: then.name.clone(), state, rows_missing }
+}
+
+/// Says how many files are in which state, and whether rows of the same files are missing.
+fn sum_up(found: &mut Verification) {
+    let count = |state: VerifiedState| found.files.iter().filter(|file| file.state == state).count();
+    let (same, not_compared) = (count(VerifiedState::Same), count(VerifiedState::NotCompared));
+    let (changed, gone) = (count(VerifiedState::Changed), count(VerifiedState::Gone));
+    let mut says = Vec::new();
+    if same > 0 {
+        let files = if same == 1 { "1 file has".to_owned() } else { format!("{same} files have") };
+        says.push(match found.rows_missing {
+            0 => format!("{files} the same content as then, and the table has every row of it."),
+            missing => format!(
+                "{files} the same content as then, and {missing} of the rows are missing in the table or have other values \
+                 there."
+            ),
+        });
+    }
+    if changed + gone > 0 {
+        says.push(format!(
+            "Files that have changed since: {changed}; that are gone: {gone}. Their rows were not compared."
+        ));
+    }
+    if not_compared > 0 && not_compared < found.files.len() {
+        says.push(format!("Answers of APIs, which were not compared: {not_compared}."));
+    }
+    found.agrees &= found.rows_missing == 0;
+    found.says.extend(says);
+    found.files.truncate(LISTED_FILES);
+}
