@@ -13,16 +13,25 @@ fi
 # The first byte says which format it is: see fuzz_targets/files.rs.
 seeds=$(mktemp -d)
 trap 'rm -rf "$seeds"' EXIT
+mkdir "$seeds/files" "$seeds/xml" "$seeds/fixed_width"
 number=0
 for suffix in csv txt json ndjson; do
     for file in tests/corpus/*."$suffix"; do
-        { printf '%b' "\\x0$number"; cat "$file"; } >"$seeds/$(basename "$file")"
+        { printf '%b' "\\x0$number"; cat "$file"; } >"$seeds/files/$(basename "$file")"
     done
     number=$((number + 1))
 done
+# There the first bytes choose the options.
+for file in tests/corpus/formats/x_*.xml; do
+    { printf '\x01'; cat "$file"; } >"$seeds/xml/$(basename "$file")"
+done
+for file in tests/corpus/formats/fw_*.dat; do
+    { printf '\x00\x03'; cat "$file"; } >"$seeds/fixed_width/$(basename "$file")"
+done
 export CARGO_TARGET_DIR="$CARGO_TARGET_DIR/fuzz"
-for target in files configs masks cursors host_rules target_urls; do
-    [ "$target" = files ] && corpus=$seeds || corpus=$(mktemp -d -p "$seeds")
+for target in files xml fixed_width configs masks cursors host_rules target_urls; do
+    corpus=$seeds/$target
+    mkdir -p "$corpus"
     say "fuzzing $target for $seconds s"
     cargo +nightly fuzz run --fuzz-dir tests/fuzz --sanitizer none "$target" "$corpus" -- \
         -max_total_time="$seconds" -max_len=4096 -rss_limit_mb=4096 -print_final_stats=1

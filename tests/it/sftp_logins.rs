@@ -361,5 +361,12 @@ async fn the_password_is_given_to_a_question_for_it_and_to_no_other() {
         messages.push('\n');
         assert_eq!(*answers.lock().expect("answers"), told, "{questions:?}");
     }
-    insta::assert_snapshot!(messages, @"");
+    insta::assert_snapshot!(messages, @r#"
+    source_login: sftp://127.0.0.1:PORT asks "ann" for more than the password: "Verification code:"
+    source_login: sftp://127.0.0.1:PORT asks "ann" for more than the password: "One-time password (OATH):"
+    source_login: sftp://127.0.0.1:PORT asks "ann" for more than the password: "(current) UNIX password:"
+    source_login: sftp://127.0.0.1:PORT asks "ann" for more than the password: "Which folder?"
+    source_login: sftp://127.0.0.1:PORT did not accept the login of "ann" with its password; it accepts keyboard-interactive
+    source_login: sftp://127.0.0.1:PORT did not accept the login of "ann" with its password; it accepts keyboard-interactive
+    "#);
 }

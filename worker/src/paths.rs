@@ -9,6 +9,7 @@ use serde_json::Value;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
+use crate::extract::containers::UnpackLimits;
 use crate::extract::http::SourceTokens;
 use crate::extract::{ExtractContext, YoungFiles};
 use crate::roots::Roots;
@@ -82,9 +83,21 @@ pub fn change_check_context(
         control,
         stop,
         young: YoungFiles::LeaveOut,
+        unpack: unpack_limits(settings),
         values: Vec::new(),
         old_below: Vec::new(),
         read_before: Vec::new(),
+    }
+}
+
+/// Limits for what comes out of archives and encrypted files.
+pub fn unpack_limits(settings: &WorkerSettings) -> UnpackLimits {
+    UnpackLimits {
+        entries: settings.unpack_entries,
+        bytes: u64::from(settings.unpack_gib) << 30,
+        ratio: settings.unpack_ratio,
+        keep_free: settings.min_free_bytes(),
+        ..UnpackLimits::default()
     }
 }
 

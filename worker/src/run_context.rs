@@ -12,6 +12,7 @@ use elt_shared::store::runs::Run;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
+use crate::extract::containers::UnpackLimits;
 use crate::extract::http::SourceTokens;
 use crate::extract::{ExtractContext, YoungFiles};
 use crate::paths;
@@ -47,6 +48,8 @@ pub struct RunContext {
     pub tokens: SourceTokens,
     /// Memory that it may take for row hashes.
     pub memory: HashMemory,
+    /// Limits for what comes out of archives and encrypted files.
+    pub unpack: UnpackLimits,
 }
 
 impl RunContext {
@@ -74,6 +77,7 @@ impl RunContext {
             control: self.control.clone(),
             stop: self.stop.clone(),
             young: self.young_files(),
+            unpack: self.unpack,
             values: self.values_of_window(),
             old_below: Vec::new(),
             read_before: Vec::new(),

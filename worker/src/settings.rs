@@ -143,6 +143,15 @@ pub struct WorkerSettings {
     /// MiB that the data folder must have free so that the worker takes runs. With less it leaves them to other workers.
     #[arg(long, env = "ELT_MIN_FREE_MIB", default_value_t = 256)]
     pub min_free_mib: u32,
+    /// Files and folders that an archive may have, those in archives inside it included.
+    #[arg(long, env = "ELT_UNPACK_ENTRIES", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub unpack_entries: u32,
+    /// GiB that one run may unpack from archives and encrypted files.
+    #[arg(long, env = "ELT_UNPACK_GIB", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    pub unpack_gib: u32,
+    /// Bytes that may come out of each byte of an archive or encrypted file, after a first 64 MiB.
+    #[arg(long, env = "ELT_UNPACK_RATIO", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub unpack_ratio: u32,
     /// What retention leaves.
     #[command(flatten)]
     pub keep: KeepSettings,

@@ -3,11 +3,13 @@
 //! # Layout
 //! - `place`: a folder, a file or a URL becomes the source of a config
 //! - `files`: a look at everything in a folder or file
+//! - `format`: what one file needs whose suffix does not say everything
 //! - `url`: a look at the first pages of an API
 //! - `target`: the server that `--target` names
 //! - `text`: what was found in files becomes a config people can read
 
 mod files;
+mod format;
 mod place;
 mod target;
 mod text;
@@ -138,6 +140,7 @@ fn context(spool: &Path, network: NetworkSettings) -> anyhow::Result<ExtractCont
         control: PgPoolOptions::new().connect_lazy_with(PgConnectOptions::new_without_pgpass()),
         stop: CancellationToken::new(),
         young: YoungFiles::Take,
+        unpack: Default::default(),
         values: Vec::new(),
         old_below: Vec::new(),
         read_before: Vec::new(),

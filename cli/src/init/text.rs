@@ -16,13 +16,15 @@ pub struct Found<'a> {
     pub not_read: Vec<String>,
     /// What the files need to be read.
     pub keys: &'a [Proposed],
+    /// Lines of the source that say what the file holds.
+    pub format: &'a str,
 }
 
 /// The source as YAML, with the reasons for what it says about its files.
-pub fn source(path: &str, keys: &[Proposed]) -> String {
+pub fn source(path: &str, keys: &[Proposed], format: &str) -> String {
     let mut text = format!("  - type: local\n    path: {}\n", quoted(path));
     if keys.is_empty() {
-        return text;
+        return text + format;
     }
     let mut reasons: Vec<(Vec<&str>, &str)> = Vec::new();
     for Proposed { key, reason, .. } in keys {
@@ -37,7 +39,7 @@ pub fn source(path: &str, keys: &[Proposed]) -> String {
     }
     let pairs: Vec<_> = keys.iter().map(|Proposed { key, value, .. }| format!("{key}: {value}")).collect();
     let _ = writeln!(text, "    csv: {{ {} }}", pairs.join(", "));
-    text
+    text + format
 }
 
 /// The whole config.
@@ -50,7 +52,7 @@ pub fn write(path: &str, table: &str, target: &str, found: &Found<'_>) -> String
         text.push_str(&format!("# Not read: {}\n", reason.replace(char::is_control, " ")));
     }
     text.push_str(&format!("# `elt schema` describes every key there is.\nname: {}\n\nsources:\n", quoted(table)));
-    text.push_str(&source(path, found.keys));
+    text.push_str(&source(path, found.keys, found.format));
     text.push_str(&dialects(found));
     text.push_str("    # recursive: true      # folders below, too\n    # settle_seconds: 5    # leave files alone that were written just now\n");
     let server = "  # Without a server of its own the target is ELT_TARGET_URL. A server of yours:

@@ -21,7 +21,7 @@ fn a_folder_becomes_a_config_that_runs() {
     let (head, _) = said.stdout.split_once("\n# true: only these").expect("the schema ends");
     insta::assert_snapshot!(head, @r#"
     # Written by `elt init` after a look at 2 files with 3 rows.
-    # Not read: Orders 2026/readme.md: its suffix is not loaded: only .csv, .txt, .json, .ndjson, .jsonl, .xlsx, .xlsm, .xlsb, .xls and .ods are, also .gz or .zst
+    # Not read: Orders 2026/readme.md: its suffix is not loaded: only .csv, .txt, .json, .ndjson, .jsonl, .xlsx, .xlsm, .xlsb, .xls, .ods, .parquet, .pq, .arrow, .arrows, .feather and .ipc are, also .gz, .zst, .bz2 or .xz, and .zip, .tar and .pgp with them
     # `elt schema` describes every key there is.
     name: orders_2026
 
@@ -156,4 +156,69 @@ fn text_in_an_old_encoding_gets_one() {
         assert!(said.stdout.lines().any(|written| written == line), "{line}: {}", said.stdout);
     }
     assert!(said.stdout.contains("has the delimiter \"|\""), "{}", said.stdout);
+}
+
+#[test]
+fn a_fixed_width_file_gets_its_columns_with_the_reason() {
+    let folder = Folder::new();
+    folder.write(
+        "stock.dat",
+        "Stock of today\nid   name       price\n---- --------- ------\n0001 Chair       3.50\n0002 Table      12.25\n",
+    );
+
+    let said = run(elt(&folder, &["init", "stock.dat", "--output", "stock.yaml"]));
+
+    assert_eq!(said.code, Some(0), "{}", said.stderr);
+    let written = std::fs::read_to_string(folder.path().join("stock.yaml")).expect("the config");
+    let (_, source) = written.split_once("    path: stock.dat\n").unwrap_or_else(|| panic!("{written}"));
+    let (source, _) = source.split_once("    # recursive").expect("the source ends");
+    insta::assert_snapshot!(source, @r"
+        fixed_width:
+          # Line 3 is a ruler of 3 groups of dashes.
+          # Check the widths: a longer value further down would be cut or shifted.
+          skip_rows: 1
+          header: true
+          columns:
+            - { name: id, start: 1, width: 5 }
+            - { name: name, start: 6, width: 10 }
+            - { name: price, start: 16, width: 6 }
+    ");
+    assert!(written.contains("    price: numeric") && written.contains("has \"0001\""), "{written}");
+    let loaded = run(elt(&folder, &["run", "--once", "stock.yaml"]));
+    assert_eq!(loaded.code, Some(0), "{}{}", loaded.stdout, loaded.stderr);
+}
+
+#[test]
+fn an_xml_file_gets_the_path_of_its_rows() {
+    let folder = Folder::new();
+    let orders = "<orders><order id='1'><id>7</id><item>a</item></order><order id='2'><item>b</item></order></orders>";
+    folder.write("orders.xml", orders);
+    folder.write("feed", orders);
+
+    for (file, more) in [("orders.xml", ""), ("feed", "    format: xml\n")] {
+        let said = run(elt(&folder, &["init", file]));
+        assert_eq!(said.code, Some(0), "{}", said.stderr);
+        for line in ["      records: /orders/order\n", "      attribute_prefix: _\n", "    _id: bigint\n", more] {
+            assert!(said.stdout.contains(line), "{line}: {}", said.stdout);
+        }
+    }
+    folder.write("broken.xml", "<orders><order");
+    let broken = run(elt(&folder, &["init", "broken.xml"]));
+    assert_eq!(broken.code, Some(1));
+    assert!(broken.stderr.contains("broken.xml:1: the file ends inside a tag"), "{}", broken.stderr);
+}
+
+#[test]
+fn a_file_whose_suffix_says_nothing_gets_a_format() {
+    let folder = Folder::new();
+    for (name, content, format) in [
+        ("feed.log", "[{\"id\": 1}]", "json"),
+        ("export.dat", "id|name\n1|Ann\n", "txt"),
+        ("prose", "Once\nupon a time\nthere was\n", "txt"),
+    ] {
+        folder.write(name, content);
+        let said = run(elt(&folder, &["init", name]));
+        assert_eq!(said.code, Some(0), "{}", said.stderr);
+        assert!(said.stdout.contains(&format!("    format: {format} # as found")), "{}", said.stdout);
+    }
 }

@@ -43,6 +43,14 @@ pub(super) fn read(section: &Section<'_>) -> Option<PemCertificates> {
     Some(PemCertificates { authorities, own })
 }
 
+/// Reads `ca_certificate` of a section that has this key alone. The outer `None`: there was a problem.
+pub(super) fn authorities(section: &Section<'_>) -> Option<Option<Secret>> {
+    match section.field("ca_certificate") {
+        Some(field) => pem(field, "certificate", is_certificates).map(Some),
+        None => Some(None),
+    }
+}
+
 /// A text in PEM form that a secret holds. Files are not accepted, because the author of a config could otherwise use the
 /// certificates of the machine that reads it.
 fn pem(field: &Field<'_>, what: &str, is_right: impl FnOnce(&str) -> bool) -> Option<Secret> {

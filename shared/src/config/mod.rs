@@ -64,13 +64,14 @@ pub use schema::{ColumnContract, OnBadRow, OnExtraColumn, RejectLimit, SchemaCon
 pub use secrecy::{is_secret_header, is_secret_name, is_secret_parameter, looks_secret, masked_path};
 pub use shaping::{Computed, Condition, Keep, Mask, Masked, Named, Renamed, Shaping, Written, expression};
 pub use source::{
-    AfterLoad, ApiAuth, ApiKey, ApiSource, ApiTimeouts, AuthScheme, Body, BucketLogin, BucketService, BucketUrl,
-    CellRange, ClientAuth, CsvOptions, CursorOrder, Encoding, ExcelOptions, FileFormat, FileOptions, ForEach,
-    FtpSource, FtpTls, Grant, HeaderPlace, HmacAlgorithm, HostTrust, HttpFilesSource, Include, Included, Incremental,
-    JsonTemplate, JwtAlgorithm, JwtBearer, LocalSource, LoginRequest, Lookback, Method, NextIs, NumberFormat, OAuth2,
-    OnParent, Pagination, ParentsFrom, PathColumns, PlaceOptions, Probe, Quote, S3Source, SendToken, SftpSource,
-    SheetChoice, SheetHeader, SignRequests, SourceConfig, SshKey, SshLogin, SshServer, TextEncoding, Thousands,
-    TimeForm, TimeFormat, TokenPlace, Total, api_identities, template,
+    AfterLoad, ApiAuth, ApiKey, ApiSource, ApiTimeouts, ArchiveOptions, AuthScheme, Body, BucketLogin, BucketService,
+    BucketUrl, CellRange, ClientAuth, CsvOptions, CursorOrder, Encoding, ExcelOptions, FileContainer, FileFormat,
+    FileOptions, FixedColumn, FixedWidth, ForEach, FtpSource, FtpTls, Grant, HeaderPlace, HmacAlgorithm, HostTrust,
+    HttpFilesSource, Include, Included, Incremental, JsonTemplate, JwtAlgorithm, JwtBearer, LocalSource, LoginRequest,
+    Lookback, Method, NamePrefixes, NextIs, NumberFormat, OAuth2, OnParent, Pagination, ParentsFrom, PathColumns,
+    PgpOptions, PlaceOptions, Probe, Quote, S3Source, SendToken, SftpSource, SheetChoice, SheetHeader, SignRequests,
+    SourceConfig, SshKey, SshLogin, SshServer, Surplus, TextEncoding, Thousands, TimeForm, TimeFormat, TokenPlace,
+    Total, WidthUnit, XmlOptions, api_identities, template,
 };
 pub use target::{SslMode, TableName, TargetConfig, TargetDatabase};
 pub use transform::{Materialized, Transform};

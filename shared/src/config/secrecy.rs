@@ -19,6 +19,7 @@ const NAME_PARTS: &[&str] = &[
     "token",
     "apikey",
     "accesskey",
+    "accountkey",
     "privatekey",
     "signingkey",
     "sharedkey",
@@ -30,7 +31,7 @@ const NAME_PARTS: &[&str] = &[
 ];
 
 /// Whole names that promise one.
-const NAMES: &[&str] = &["pass", "auth", "bearer", "jwt", "otp", "pin"];
+const NAMES: &[&str] = &["pass", "auth", "bearer", "jwt", "otp", "pin", "sas"];
 
 /// Names close to these are taken for misspelled ones.
 const OFTEN_MISSPELLED: &[&str] = &["password", "passphrase", "authtoken", "privatekey", "token", "secret"];

@@ -3,6 +3,7 @@
 mod auth;
 mod csv;
 mod effort;
+mod file_formats;
 mod limits;
 mod messages;
 mod missing_values;

@@ -47,6 +47,15 @@ fn a_line_carries_the_run_and_the_trace_of_the_spans_around_it() {
 }
 
 #[test]
+fn the_commands_of_the_ftp_library_are_never_lines_because_they_hold_passwords() {
+    let (_guard, mut kept) = telemetry("trace,suppaftp::async_ftp=trace", None);
+    tracing::trace!(target: "suppaftp::async_ftp::tokio_ftp::control", "CC OUT: PASS c4n4ry");
+    tracing::trace!(target: "elt_worker", "said");
+    let lines: Vec<_> = kept.waiting().map(|line| line.message).collect();
+    assert_eq!(lines, ["said"]);
+}
+
+#[test]
 fn a_secret_is_hidden_in_a_line_its_fields_and_the_spans_around_it() {
     let folder = tempfile::tempdir().unwrap();
     let (_guard, mut kept) = telemetry("info", Some(folder.path()));

@@ -33,6 +33,7 @@ impl Extraction {
             control: store::connect(databases.control.clone(), 4, Limits::WORK).await.expect("connected"),
             stop: CancellationToken::new(),
             young: YoungFiles::Wait,
+            unpack: Default::default(),
             values: Vec::new(),
             old_below: Vec::new(),
             read_before: Vec::new(),

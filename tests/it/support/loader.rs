@@ -12,6 +12,7 @@ use elt_shared::store::configs::{self, NewConfig};
 use elt_shared::store::runs::{self, NewRun, Run};
 use elt_shared::store::{self, Limits};
 use elt_worker::error::PipelineError;
+use elt_worker::extract::containers::UnpackLimits;
 use elt_worker::pipeline;
 use elt_worker::run_context::{HashMemory, RunContext};
 use serde_json::{Value, json};
@@ -33,6 +34,8 @@ pub struct Loader {
     databases: Databases,
     /// Memory of its runs for row hashes.
     pub memory: HashMemory,
+    /// Limits of its runs for archives.
+    pub unpack: UnpackLimits,
 }
 
 /// How a run ended.
@@ -46,7 +49,15 @@ impl Loader {
             .await
             .expect("connected to the control database");
         let target = databases.target_pool().await;
-        Self { control, target, folder: Folder::new(), data: Folder::new(), databases, memory: HashMemory::default() }
+        Self {
+            control,
+            target,
+            folder: Folder::new(),
+            data: Folder::new(),
+            databases,
+            memory: HashMemory::default(),
+            unpack: UnpackLimits::default(),
+        }
     }
 
     /// A loader whose target database has an encoding other than UTF-8.
@@ -182,6 +193,7 @@ impl Loader {
             stop: CancellationToken::new(),
             progress: Arc::default(),
             memory: self.memory,
+            unpack: self.unpack,
         }
     }
 

@@ -3,6 +3,7 @@
 pub mod api_styles;
 pub mod app;
 pub mod authority;
+pub mod bucket_server;
 pub mod changing_api;
 pub mod chaos_proxy;
 pub mod client;
@@ -15,6 +16,7 @@ pub mod extraction;
 pub mod family_api;
 pub mod folder;
 pub mod forward_proxy;
+pub mod ftp_server;
 pub mod history;
 pub mod http_source;
 pub mod identity_provider;

@@ -4,8 +4,8 @@ use elt_shared::config::NumberFormat;
 
 use super::Typing;
 use super::foreign::ForeignType;
+use crate::frame::RawColumn;
 use crate::frame::value::{self, LocalNumber};
-use crate::frame::{CellKind, RawColumn};
 
 /// The text of a cell that is not a number in the file's format, so that it is not taken for a number of another format
 /// either.

@@ -64,10 +64,14 @@ impl Chooser<'_> {
         let inferred = self.profiles.first().map_or(ColumnType::Text, |profile| profile.inferred());
         let deciding = self.profiles.first().and_then(|profile| profile.deciding());
         let values = self.profiles.iter().any(|profile| profile.non_nulls > 0);
-        let because = match deciding {
-            Some(cell) => self.because(&inferred.into(), cell),
-            None if !values => format!("{} is text because no row has a value in it", self.name),
-            None => format!("{} is {inferred} because every value is one", self.name),
+        let declared = self.profiles.first().and_then(|profile| profile.declared());
+        let because = match (deciding, declared) {
+            (_, Some(declared)) => {
+                format!("{} is {inferred} because the file declares {}", self.name, declared.word)
+            }
+            (Some(cell), None) => self.because(&inferred.into(), cell),
+            (None, None) if !values => format!("{} is text because no row has a value in it", self.name),
+            (None, None) => format!("{} is {inferred} because every value is one", self.name),
         };
         Choice {
             history: vec![Typing::inferred(inferred)],

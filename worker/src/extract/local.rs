@@ -271,7 +271,7 @@ impl<'a> Listing<'a> {
                     code: Code::SourceUnreadable,
                     message: format!("source {}: {}: {reason}", self.index + 1, self.shown(path)),
                     next_step: format!(
-                        "Name a {} the worker may read, or write in `format:` what the file holds.",
+                        "Name a {}, which the worker may read, or write in `format:` what the file holds.",
                         nameable()
                     ),
                 }));
@@ -314,7 +314,7 @@ impl<'a> Listing<'a> {
         }
         let shown = self.shown(path);
         let Some((format, compression)) = format_of(&shown, &self.options) else {
-            return Err(NotInput::skipped(other_suffix()));
+            return Err(NotInput::skipped(other_suffix(&shown)));
         };
         let unreadable = |error: std::io::Error| NotInput::failed(humanize::unreadable(&error));
         let opened = opened.map_or_else(|| self.scope.roots.open_real(real), Ok);

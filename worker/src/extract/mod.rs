@@ -2,6 +2,7 @@
 //! are one of them, and [`store`] lists these.
 
 mod byte_names;
+pub mod containers;
 pub mod http;
 pub mod local;
 pub mod look;
@@ -27,6 +28,7 @@ pub use elt_shared::runs::report::{LeftOut, LeftOutKind};
 use elt_shared::secret::Secret;
 use tokio_util::sync::CancellationToken;
 
+use self::containers::UnpackLimits;
 use self::parents::Parents;
 use crate::error::{PipelineError, Result};
 use crate::input::InputFile;
@@ -58,6 +60,8 @@ pub struct ExtractContext {
     pub stop: CancellationToken,
     /// The treatment of files that may still be being written.
     pub young: YoungFiles,
+    /// Limits for what comes out of archives and encrypted files.
+    pub unpack: UnpackLimits,
     /// Values of the placeholders in each source's requests, such as `since`, in the order of the sources. A source beyond
     /// the end has none.
     pub values: Vec<Values>,
@@ -159,6 +163,7 @@ pub fn loaded(files: &[InputFile], is_loaded: impl Fn(usize) -> bool) -> Vec<Inp
 
 async fn extract_each(config: &PipelineConfig, context: &ExtractContext) -> Result<Extracted> {
     let mut all = Extracted::default();
+    let mut unpacked = 0;
     for (index, source) in config.sources.iter().enumerate() {
         if context.stop.is_cancelled() {
             return Err(PipelineError::Stopped);
@@ -170,6 +175,7 @@ async fn extract_each(config: &PipelineConfig, context: &ExtractContext) -> Resu
             place => store::extract(index, place, context).await,
         }?;
         let one = path_columns::add(index, one)?;
+        let one = containers::unpack(one, &mut unpacked, context).await?;
         let one = workbooks::expand(one, context);
         all.files.extend(one.files);
         all.left_out.extend(one.left_out);

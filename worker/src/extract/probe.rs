@@ -8,9 +8,9 @@ use elt_shared::explained::Explained;
 use elt_shared::explained::catalog::Reached;
 use elt_shared::runs::{FoundFile, ProbeReport};
 
-use super::{ExtractContext, Extracted, http, local, sftp, store, workbooks};
+use super::{ExtractContext, Extracted, containers, http, local, sftp, store, workbooks};
 use crate::error::Result;
-use crate::input::InputFile;
+use crate::input::{Format, InputFile};
 use crate::shape;
 
 /// Number of files that are shown of a source with many files.
@@ -55,12 +55,15 @@ pub async fn probe(index: usize, source: &SourceConfig, context: &ExtractContext
 /// When the source cannot be reached or read.
 pub(super) async fn sample(index: usize, source: &SourceConfig, context: &ExtractContext) -> Result<Sample> {
     let sample = match source {
-        SourceConfig::Local(source) => local::extract(index, source, context).await.map(Sample::of_local),
+        SourceConfig::Local(source) => {
+            let extracted = local::extract(index, source, context).await?;
+            containers::show(extracted, context).await.map(Sample::of_local)
+        }
         SourceConfig::Api(source) => http::probe(index, source, context).await,
         SourceConfig::Sftp(source) => sftp::probe(index, source, context).await,
         place => store::probe(index, place, context).await,
     }?;
-    Ok(sample.with_sheet(context).await)
+    Ok(sample.opened(context).await?.with_sheet(context).await)
 }
 
 impl Sample {
@@ -74,11 +77,38 @@ impl Sample {
         Self { head: expanded.files.into_iter().next(), notes, files: self.files, more: self.more }
     }
 
+    /// The sample with what is in its first file in place of that file, when it is a container. One that is too large to be
+    /// opened for a test, or of which only the beginning was fetched, stays closed.
+    async fn opened(mut self, context: &ExtractContext) -> Result<Self> {
+        let is_container = |file: &mut InputFile| matches!(file.format, Format::Container(_));
+        let Some(head) = self.head.take_if(is_container) else { return Ok(self) };
+        let name = head.name.clone();
+        let place = self.files.iter().position(|file| file.name == name && file.bytes == head.stamp.size);
+        let mut opened = Extracted::default();
+        if place.is_some() {
+            opened = containers::show(Extracted { files: vec![head], ..opened }, context).await?;
+        }
+        if place.is_none() || opened.files.first_mut().is_some_and(is_container) {
+            self.notes.push(format!("{name} is not opened by a test, because it is large; a run opens it"));
+            return Ok(self);
+        }
+        self.notes.extend(opened.left_out.into_iter().map(|file| format!("{}: {}", file.name, file.reason)));
+        let found = opened.files.iter().map(found_file).collect::<Vec<_>>();
+        if let Some(place) = place {
+            self.files.splice(place..=place, found);
+        }
+        self.head = opened.files.into_iter().next();
+        Ok(self)
+    }
+
     fn of_local(extracted: Extracted) -> Self {
-        let files =
-            extracted.files.iter().map(|file| FoundFile { name: file.name.clone(), bytes: file.stamp.size }).collect();
+        let files = extracted.files.iter().map(found_file).collect();
         Self { files, more: false, head: extracted.files.into_iter().next(), notes: Vec::new() }
     }
+}
+
+fn found_file(file: &InputFile) -> FoundFile {
+    FoundFile { name: file.name.clone(), bytes: file.stamp.size }
 }
 
 /// The report about a connection that is not usable. The code of the problem tells how far the test got.

@@ -59,6 +59,9 @@ pub(super) fn first_rows(file: &InputFile) -> FirstRows {
 /// `text`, because `line 812 has "12 EUR"; 3 empty`.
 pub(super) fn column(profile: &ColumnProfile) -> PreviewColumn {
     let mut notes = Vec::new();
+    if let Some(declared) = profile.declared() {
+        notes.push(format!("the file declares {}", declared.word));
+    }
     if let Some(cell) = profile.deciding() {
         let value: String = cell.value.chars().take(40).collect();
         notes.push(format!("line {} has {value:?}", cell.line));

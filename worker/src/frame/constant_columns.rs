@@ -5,6 +5,7 @@ use std::sync::Arc;
 use elt_shared::explained::Code;
 
 use super::CellKind;
+use super::profile::Declared;
 use super::read::{FileError, FileSummary, Rows};
 use super::record_batch::{Cell, RecordBatch};
 
@@ -80,6 +81,10 @@ impl Rows for ConstantColumns {
 
     fn names(&self) -> Arc<Vec<String>> {
         self.names.clone()
+    }
+
+    fn declared(&self, column: usize) -> Option<&Declared> {
+        self.rows.declared(column.checked_sub(self.constants.len())?)
     }
 
     fn summary(&self) -> FileSummary {

@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::encoding_guess::{self, Guess};
 use super::read::FileError;
-use crate::input::{Compression, InputFile};
+use crate::input::{InputFile, decompressed};
 
 /// The byte that takes the place of bytes which are invalid in the file's encoding. It is not valid UTF-8, so that its record
 /// is rejected.
@@ -71,17 +71,20 @@ impl Read for Hashed {
 impl Text {
     /// Opens a file and finds its encoding: by its byte order mark, else as the config says, else UTF-8.
     pub(super) fn open(file: &InputFile) -> Result<Self, FileError> {
+        Self::open_as(file, None)
+    }
+
+    /// Opens a file that is in an encoding unless its byte order mark says another one.
+    pub(super) fn open_in(file: &InputFile, encoding: &'static Encoding) -> Result<Self, FileError> {
+        Self::open_as(file, Some(encoding))
+    }
+
+    fn open_as(file: &InputFile, encoding: Option<&'static Encoding>) -> Result<Self, FileError> {
         let failed = |error: io::Error| FileError::io(&file.name, &error);
         let seen = Arc::new(Mutex::new(Seen::default()));
         let hashed = Hashed { file: file.open().map_err(failed)?, seen: seen.clone() };
-        let mut bytes: Box<dyn Read + Send> = match file.compression {
-            Compression::None => Box::new(hashed),
-            Compression::Gzip => {
-                Box::new(flate2::bufread::MultiGzDecoder::new(io::BufReader::with_capacity(64 << 10, hashed)))
-            }
-            Compression::Zstd => Box::new(zstd::Decoder::new(hashed).map_err(failed)?),
-        };
-        let is_guessed = file.options.csv.encoding == TextEncoding::Guessed;
+        let mut bytes = decompressed(hashed, file.compression).map_err(failed)?;
+        let is_guessed = encoding.is_none() && file.options.encoding(file.format) == TextEncoding::Guessed;
         let wanted = if is_guessed { START_BYTES } else { 3 };
         let mut start = Vec::with_capacity(wanted);
         bytes.by_ref().take(wanted as u64).read_to_end(&mut start).map_err(failed)?;
@@ -98,9 +101,9 @@ impl Text {
                 (Box::new(Decoded::new(rest, guess.encoding)), FoundEncoding::Guessed(Arc::new(guess.into())))
             }
             (found, _) => {
-                let encoding = match found {
-                    Some((encoding, _)) => encoding,
-                    None => declared(file)?,
+                let encoding = match (found, encoding) {
+                    (Some((encoding, _)), _) | (None, Some(encoding)) => encoding,
+                    (None, None) => declared(file)?,
                 };
                 let reader: Box<dyn Read + Send> =
                     if encoding == UTF_8 { Box::new(rest) } else { Box::new(Decoded::new(rest, encoding)) };
@@ -108,6 +111,14 @@ impl Text {
             }
         };
         Ok(Self { reader, seen, name: file.name.clone(), encoding })
+    }
+
+    /// The encoding that the text is decoded from. `None`: it is guessed.
+    pub(super) fn known_encoding(&self) -> Option<&'static Encoding> {
+        match &self.encoding {
+            FoundEncoding::Known(encoding) => Some(encoding),
+            FoundEncoding::Guessed(_) => None,
+        }
     }
 
     /// The encoding, as far as it is known from the text that was read.
@@ -148,9 +159,9 @@ impl Text {
     }
 }
 
-/// The encoding that the config names.
-fn declared(file: &InputFile) -> Result<&'static Encoding, FileError> {
-    let TextEncoding::Named(label) = &file.options.csv.encoding else { return Ok(UTF_8) };
+/// The encoding that the config names; UTF-8 when it names none.
+pub(super) fn declared(file: &InputFile) -> Result<&'static Encoding, FileError> {
+    let TextEncoding::Named(label) = file.options.encoding(file.format) else { return Ok(UTF_8) };
     let found = match label.to_ascii_lowercase().as_str() {
         "utf16" | "utf-16" | "utf_16" | "utf-16-le" | "utf_16_le" => Some(UTF_16LE),
         "utf-16-be" | "utf_16_be" => Some(UTF_16BE),

@@ -8,9 +8,10 @@
 //! - `constant_columns`: columns that a file does not have itself
 //! - `encoding_guess`: the encoding of text that does not say it
 //! - `written_rows`: the text of rows that were not text in their file
+//! - `columnar`, `parquet`, `arrow_ipc`: formats that hold columns of typed values
 //! - `window`: the part of the text that is in memory
 //! - [`shaped_rows`]: rows whose columns are changed while they are read
-//! - `delimited`, [`json`], `excel`: the formats: the text of a window becomes a `record_batch`
+//! - `delimited`, [`fixed_width`], [`json`], [`xml`], `excel`: the formats: the text of a window becomes a `record_batch`
 //! - [`read`]: one reader for all formats
 //! - [`column_names`]: the names of a file's columns, as PostgreSQL can have them
 //! - [`dialect_proposal`]: the keys of `csv:` that files need
@@ -19,16 +20,21 @@
 
 pub mod column_names;
 pub mod dialect_proposal;
+pub mod fixed_width;
 pub mod json;
 pub mod profile;
 pub mod read;
 pub mod value;
+pub mod xml;
 
+mod arrow_ipc;
+mod columnar;
 mod constant_columns;
 mod decode;
 mod delimited;
 mod encoding_guess;
 mod excel;
+mod parquet;
 mod record_batch;
 pub mod shaped_rows;
 #[cfg(test)]
@@ -57,7 +63,7 @@ pub const MAX_RAW_BYTES: usize = 64 << 10;
 pub enum CellKind {
     /// An empty unquoted CSV cell, a missing cell, a JSON null or an absent member.
     Null = 0,
-    /// Unquoted text of a delimited file. It may be read as any type.
+    /// Unquoted text of a delimited file, a cell of a fixed-width file, or a text of XML. It may be read as any type.
     Bare = 1,
     /// Quoted text of a delimited file. It may be read as any type, and is the empty text when it is empty.
     Quoted = 2,

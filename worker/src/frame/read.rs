@@ -14,11 +14,14 @@ use super::constant_columns::ConstantColumns;
 use super::decode::Text;
 use super::delimited::Delimited;
 use super::excel::reader::Excel;
+use super::fixed_width::FixedWidthRows;
 use super::json::Json;
+use super::profile::Declared;
 use super::record_batch::RecordBatch;
 use super::shaped_rows::{ShapeRows, ShapedRows};
 use super::window::{WINDOW_BYTES, Window};
-use super::{BATCH_BYTES, BATCH_ROWS, BadRecord, Piece, RawBatch};
+use super::xml::Xml;
+use super::{BATCH_BYTES, BATCH_ROWS, BadRecord, Piece, RawBatch, arrow_ipc, parquet};
 use crate::humanize;
 use crate::input::{Compression, Format, InputFile};
 
@@ -100,9 +103,22 @@ impl FileError {
         Self::new(code, file, Some(line), error).hint("Rename or drop the columns in the file, or check csv.delimiter.")
     }
 
+    /// An archive or encrypted file in a place where only files with rows are read.
+    fn unopened(file: &str) -> Self {
+        Self::new(Code::Unreadable, file, None, "it holds other files and was not opened")
+            .hint("Name it in `path`, or the folder that it is in.")
+    }
+
     pub(super) fn io(file: &str, error: &io::Error) -> Self {
         // Errors of the operating system have a number; those of the decompressors do not.
         match (error.raw_os_error(), error.kind()) {
+            (None, io::ErrorKind::OutOfMemory) => Self::new(
+                Code::BrokenCompression,
+                file,
+                None,
+                "it cannot be decompressed: its dictionary is larger than elt keeps in memory (128 MiB)",
+            )
+            .hint("Compress it with a smaller dictionary: `xz -9` and every smaller level have one that fits."),
             (None, io::ErrorKind::UnexpectedEof) => Self::new(
                 Code::Truncated,
                 file,
@@ -168,6 +184,11 @@ pub(super) trait Rows: Send {
     /// Names of the columns that are known so far, in the order of the file.
     fn names(&self) -> Arc<Vec<String>>;
 
+    /// The type that the file declares for a column, by its index. `None`: it declares none, as a text file.
+    fn declared(&self, _column: usize) -> Option<&Declared> {
+        None
+    }
+
     /// The facts about the file. They are complete once [`Rows::read`] returned false.
     fn summary(&self) -> FileSummary;
 }
@@ -189,7 +210,7 @@ pub(super) fn window_size(file: &InputFile) -> usize {
         Compression::None => {
             usize::try_from(file.stamp.size).unwrap_or(WINDOW_BYTES).clamp(4 << 10, WINDOW_BYTES - 1) + 1
         }
-        Compression::Gzip | Compression::Zstd => WINDOW_BYTES,
+        _ => WINDOW_BYTES,
     }
 }
 
@@ -199,17 +220,18 @@ pub(super) fn open_with_window(file_index: usize, file: &InputFile, size: usize)
     let rows: Box<dyn Rows> = match file.format {
         Format::Csv | Format::Txt => Box::new(Delimited::open(window()?, file_index, file)?),
         Format::Json | Format::Ndjson => Box::new(Json::open(window()?, file_index, file)?),
+        Format::Parquet => Box::new(parquet::open(file_index, file)?),
+        Format::Arrow => Box::new(arrow_ipc::open(file_index, file)?),
         Format::Workbook => Box::new(Excel::open(file_index, file)?),
+        Format::Container(_) => return Err(FileError::unopened(&file.name)),
+        Format::FixedWidth => Box::new(FixedWidthRows::open(file_index, file, size)?),
+        Format::Xml => Box::new(Xml::open(file_index, file, size)?),
     };
     let rows = match file.constants.as_slice() {
         [] => rows,
         constants => Box::new(ConstantColumns::new(rows, &file.name, constants)?),
     };
-    let null_values = match file.format {
-        Format::Workbook => &file.options.excel.null_values,
-        _ => &file.options.csv.null_values,
-    };
-    let tokens = null_values.is_none();
+    let tokens = file.options.null_values(file.format).is_none();
     let numbers = match file.format {
         Format::Csv | Format::Txt => file.options.csv.numbers,
         _ => None,
@@ -282,6 +304,11 @@ impl Reader {
     /// Names of the columns that are known so far, in the order of the file.
     pub fn names(&self) -> Arc<Vec<String>> {
         self.rows.names()
+    }
+
+    /// The type that the file declares for a column, by its index.
+    pub(super) fn declared(&self, column: usize) -> Option<&Declared> {
+        self.rows.declared(column)
     }
 
     /// Whether the default null tokens mean NULL in this file's typed columns.

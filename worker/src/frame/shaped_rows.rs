@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use elt_shared::explained::Code;
 
+use super::profile::Declared;
 use super::read::{FileError, FileSummary, Reader, Rows};
 use super::record_batch::{Cell, RecordBatch};
 use super::written_rows::WrittenRows;
@@ -78,6 +79,8 @@ pub(super) struct ShapedRows {
     text: Text,
     ended: bool,
     filtered: u64,
+    /// The column of the file that each shaped column is, if it is one.
+    sources: Vec<Option<usize>>,
 }
 
 /// The text that a batch's rows are shown by.
@@ -92,7 +95,7 @@ impl ShapedRows {
     pub(super) fn new(source: Reader, mut shaper: Box<dyn ShapeRows>) -> Result<Self, FileError> {
         let names = shaper.names(&source.names())?;
         let text = if shaper.hides() { Text::OfCells(WrittenRows::default()) } else { Text::OfFile(Vec::new()) };
-        Ok(Self { source, shaper, names, text, ended: false, filtered: 0 })
+        Ok(Self { source, shaper, names, text, ended: false, filtered: 0, sources: Vec::new() })
     }
 
     /// Adds the rows of a batch that are kept, and those that are rejected.
@@ -100,6 +103,11 @@ impl ShapedRows {
         self.names = self.shaper.names(&batch.names)?;
         record_batch.widen(self.names.len());
         let shaped = self.shaper.shape(batch)?;
+        self.sources.clear();
+        self.sources.extend(shaped.columns.iter().map(|column| match column {
+            ShapedColumn::Source(index) => Some(*index),
+            ShapedColumn::Own(_) => None,
+        }));
         for (row, fate) in shaped.fates.iter().enumerate() {
             match fate {
                 Fate::Kept => self.keep(batch, &shaped, row, record_batch)?,
@@ -218,6 +226,11 @@ impl Rows for ShapedRows {
 
     fn names(&self) -> Arc<Vec<String>> {
         self.names.clone()
+    }
+
+    /// The type that the file declares for a column that is one of the file's.
+    fn declared(&self, column: usize) -> Option<&Declared> {
+        self.source.declared((*self.sources.get(column)?)?)
     }
 
     fn summary(&self) -> FileSummary {

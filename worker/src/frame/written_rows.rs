@@ -41,4 +41,9 @@ impl WrittenRows {
         self.text.push(b'\n');
         self.row_start = self.text.len();
     }
+
+    /// Removes the text of the current row, which cannot be a row.
+    pub(super) fn drop_row(&mut self) {
+        self.text.truncate(self.row_start);
+    }
 }

@@ -2,9 +2,11 @@
 //!
 //! # Layout
 //! - [`format`](mod@format): the formats and compressions, by the config and the suffixes of a name
+//! - [`decompress`]: the bytes of a compressed file, as they are read
 //! - [`stamp`]: the state of a file by which a change between two reads is noticed
 //! - [`version`]: what a server says about the content of a file
 
+mod decompress;
 mod format;
 mod stamp;
 mod version;
@@ -15,7 +17,9 @@ use std::sync::Arc;
 
 use elt_shared::config::{AfterLoad, FileOptions};
 
-pub use format::{Compression, Format, format_of, nameable, other_suffix};
+pub use decompress::decompressed;
+pub use elt_shared::config::FileContainer as Container;
+pub use format::{Compression, Format, decrypted_name, format_of, nameable, other_suffix};
 pub use stamp::Stamp;
 pub use version::Version;
 

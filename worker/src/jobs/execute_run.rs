@@ -299,6 +299,7 @@ async fn prepare(
         stop,
         progress,
         memory: HashMemory::default(),
+        unpack: paths::unpack_limits(&worker.settings),
     })
 }
 

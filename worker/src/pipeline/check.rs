@@ -28,6 +28,7 @@ pub async fn check(context: &RunContext) -> Result<RunReport> {
     for file in profile.files.iter().filter(|file| file.error.is_none()) {
         let rows_read = file.rows + file.bad + file.summary.filtered;
         report.rows_read += rows_read;
+        report.rows_filtered += file.summary.filtered;
         report.bytes += file.summary.bytes;
         report.files.push(FileReceipt {
             name: extracted.files[file.index].name.clone(),

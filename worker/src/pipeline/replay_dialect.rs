@@ -82,8 +82,8 @@ fn beginnings(source: &SourceConfig, base: &Path) -> Vec<String> {
             vec![literal(&path.to_string_lossy()).to_owned()]
         }
         SourceConfig::Sftp(sftp) => vec![
-            format!("sftp://{}{}", sftp.host, literal(&sftp.path)),
-            format!("sftp://{}:{}{}", sftp.host, sftp.port, literal(&sftp.path)),
+            format!("sftp://{}{}", sftp.server.host, literal(&sftp.path)),
+            format!("sftp://{}:{}{}", sftp.server.host, sftp.server.port, literal(&sftp.path)),
         ],
         SourceConfig::Ftp(ftp) => ["ftp", "ftps"].iter().map(|scheme| format!("{scheme}://{}", ftp.host)).collect(),
         SourceConfig::S3(s3) => vec![literal(&s3.url.to_string()).to_owned()],

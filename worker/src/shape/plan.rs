@@ -84,7 +84,7 @@ impl Plan {
         let mut computed = Vec::with_capacity(shaping.computed.len());
         for (index, column) in shaping.computed.iter().enumerate() {
             column.expression.columns(&mut |name| note_missing(name, &names, &column.at, &mut missing));
-            let value = value(column, &mut compiler, &mut frame);
+            let value = value(column, &computed, &mut compiler, &mut frame);
             place(&mut visible, column, index, value.origin);
             computed.push(value);
         }
@@ -159,14 +159,16 @@ fn kept(compiler: &mut Compiler, value: Expr) -> String {
     name
 }
 
-fn value(column: &Computed, compiler: &mut Compiler, frame: &mut Frame<'_>) -> Value {
+fn value(column: &Computed, before: &[Value], compiler: &mut Compiler, frame: &mut Frame<'_>) -> Value {
     let Compiled { value, failure } = compiler.compile(&column.expression, frame);
     let value = kept(compiler, value);
     let failure = failure.map(|failure| kept(compiler, failure));
     frame.computed.push(Compiled { value: col(value.clone()), failure: failure.clone().map(col) });
-    let copied = match &column.expression.operation {
-        Operation::Column(name) => find(frame.names, name),
-        _ => None,
+    let (copied, copies) = match &column.expression.operation {
+        Operation::Column(name) => (find(frame.names, name), !column.cleans),
+        // A copy of a column that was cleaned.
+        Operation::Computed(index) => (before[*index].origin, before[*index].copies),
+        _ => (None, false),
     };
     let cleaned = if column.cleans { find(frame.names, &column.name) } else { None };
     Value {
@@ -175,7 +177,7 @@ fn value(column: &Computed, compiler: &mut Compiler, frame: &mut Frame<'_>) -> V
         failure,
         value_type: column.expression.value_type,
         origin: copied.or(cleaned),
-        copies: copied.is_some() && !column.cleans,
+        copies: copied.is_some() && copies,
     }
 }
 

@@ -236,7 +236,8 @@ fn comment(field: &Field<'_>) -> Option<String> {
     Some(text)
 }
 
-fn encoding(field: &Field<'_>) -> TextEncoding {
+/// The encoding that a key names.
+pub(super) fn encoding(field: &Field<'_>) -> TextEncoding {
     let Some(label) = field.text() else { return TextEncoding::Utf8 };
     if label.trim().eq_ignore_ascii_case("auto") {
         return TextEncoding::Guessed;

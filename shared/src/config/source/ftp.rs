@@ -4,6 +4,7 @@ use super::after_load;
 use super::files;
 use super::place::PlaceOptions;
 use super::ssh::is_host;
+use crate::config::certificates;
 use crate::config::keys::{Choice, Key, joined};
 use crate::config::section::Section;
 use crate::secret::Secret;
@@ -79,6 +80,7 @@ pub(super) fn read(section: &Section<'_>) -> Option<FtpSource> {
     let path = section.required_text("path");
     let files = files::read(section);
     let after_load = after_load::read(section);
+    let authorities = certificates::authorities(section);
     let tls = section.choice("tls").unwrap_or_default();
     let default_port = if tls == FtpTls::Implicit { 990 } else { 21 };
     Some(FtpSource {
@@ -86,7 +88,7 @@ pub(super) fn read(section: &Section<'_>) -> Option<FtpSource> {
         username: section.filled_text("username").unwrap_or_else(|| "anonymous".to_owned()),
         password: section.secret("password"),
         tls,
-        authorities: section.secret("ca_certificate"),
+        authorities: authorities?,
         host: host?,
         path: path?,
         place: PlaceOptions { files: files?, settle_seconds: super::settle_seconds(section), after_load: after_load? },

@@ -41,7 +41,12 @@ const OWN_KEYS: &[Key] = &[
     Key::of("url", Shape::Texts, "The address of a file, `http://` or `https://`, or a list of addresses.")
         .or(&["urls"])
         .required(),
-    super::SETTLE_KEY,
+    Key::whole(
+        "settle_seconds",
+        0,
+        86_400,
+        "Seconds that a file must stay unchanged before it is loaded, by the time that the server gives; default 0.",
+    ),
 ];
 
 pub(super) fn read(section: &Section<'_>) -> Option<HttpFilesSource> {
@@ -49,6 +54,7 @@ pub(super) fn read(section: &Section<'_>) -> Option<HttpFilesSource> {
     let files = files::read(section);
     let request = api::read_identity(section);
     let (urls, mut request) = (urls?, request?);
+    check_hosts(section, &urls);
     if let Some(first) = urls.first() {
         request.url = api::template::Template::literal(first.expose());
     }
@@ -57,7 +63,7 @@ pub(super) fn read(section: &Section<'_>) -> Option<HttpFilesSource> {
         request: Box::new(request),
         place: PlaceOptions {
             files: files?,
-            settle_seconds: super::settle_seconds(section),
+            settle_seconds: section.whole("settle_seconds").unwrap_or(0),
             ..PlaceOptions::default()
         },
     })
@@ -75,6 +81,17 @@ fn urls(field: &Field<'_>) -> Option<Vec<Secret>> {
     // Every one is read, so that every problem is told.
     let urls: Vec<_> = items.iter().map(|item| item.filled_item().and_then(url)).collect();
     urls.into_iter().collect()
+}
+
+/// Notes an address on another host than the first one, because that host would get what identifies elt to the first one.
+fn check_hosts(section: &Section<'_>, urls: &[Secret]) {
+    let mut origins = urls.iter().filter_map(|url| Url::parse(url.expose()).ok()).map(|url| url.origin());
+    let first = origins.next();
+    if origins.any(|origin| Some(&origin) != first.as_ref())
+        && let Some(field) = section.field("url")
+    {
+        field.problem("the addresses are on several hosts: write a source for each host, with its own login");
+    }
 }
 
 fn url(field: &Field<'_>) -> Option<Secret> {

@@ -2,18 +2,22 @@
 
 mod after_load;
 mod api;
+mod archive;
 mod csv;
 mod excel;
 mod files;
+mod fixed_width;
 mod format;
 mod ftp;
 mod http_files;
 mod local;
 mod path_columns;
+mod pgp;
 mod place;
 mod s3;
 mod sftp;
 mod ssh;
+mod xml;
 
 pub use after_load::AfterLoad;
 pub use api::{
@@ -22,18 +26,22 @@ pub use api::{
     Method, NextIs, OAuth2, OnParent, Pagination, ParentsFrom, Probe, SendToken, SignRequests, TimeForm, TimeFormat,
     TokenPlace, Total, api_identities, template,
 };
+pub use archive::ArchiveOptions;
 pub use csv::{CsvOptions, HeaderPlace, NumberFormat, Quote, TextEncoding, Thousands};
 pub use excel::{CellRange, ExcelOptions, SheetChoice, SheetHeader};
 pub use files::FileOptions;
-pub use format::FileFormat;
+pub use fixed_width::{FixedColumn, FixedWidth, Surplus, WidthUnit};
+pub use format::{FileContainer, FileFormat};
 pub use ftp::{FtpSource, FtpTls};
 pub use http_files::HttpFilesSource;
 pub use local::LocalSource;
 pub use path_columns::PathColumns;
+pub use pgp::PgpOptions;
 pub use place::PlaceOptions;
 pub use s3::{BucketLogin, BucketService, BucketUrl, S3Source};
 pub use sftp::SftpSource;
 pub use ssh::{HostTrust, SshKey, SshLogin, SshServer};
+pub use xml::{NamePrefixes, XmlOptions};
 
 use std::sync::Arc;
 

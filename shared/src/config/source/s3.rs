@@ -2,9 +2,10 @@
 
 use std::fmt;
 
-use super::after_load;
+use super::after_load::{self, AfterLoad};
 use super::files;
 use super::place::PlaceOptions;
+use crate::config::certificates;
 use crate::config::keys::{Choice, Key, joined};
 use crate::config::reader::{Field, Reading};
 use crate::config::section::Section;
@@ -21,6 +22,8 @@ pub struct S3Source {
     pub endpoint: Option<String>,
     /// How elt identifies itself.
     pub login: BucketLogin,
+    /// The only authorities that may have signed the server's certificate, in PEM form.
+    pub authorities: Option<Secret>,
     /// Whether an `endpoint` without encryption may be used.
     pub allow_http: bool,
     /// Whether the bucket is named in the path of a request (`true`), or in its host (`false`). `None`: in the path when there
@@ -89,7 +92,10 @@ impl BucketService {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BucketLogin {
     /// Not at all: the bucket is public.
-    Anonymous,
+    Public {
+        /// Name of the storage account, for Azure.
+        account: Option<String>,
+    },
     /// By the keys of an account of S3.
     Keys {
         /// Name of the access key.
@@ -161,6 +167,10 @@ const OWN_KEYS: &[Key] = &[
     Key::text("account", "Name of the storage account (Azure)."),
     Key::secret("account_key", "The key of the storage account (Azure)."),
     Key::secret("sas", "A shared access signature (Azure)."),
+    Key::secret(
+        "ca_certificate",
+        "`${secret:NAME}`: the only authorities that may have signed the certificate of the server, in PEM form.",
+    ),
     Key::flag("allow_http", "Use an `endpoint` that is not encrypted."),
     Key::flag(
         "path_style",
@@ -175,7 +185,12 @@ pub(super) fn read(section: &Section<'_>) -> Option<S3Source> {
     let endpoint = endpoint(section);
     let files = files::read(section);
     let after_load = after_load::read_of_bucket(section);
+    if let (Some(url), Some(after_load)) = (&url, &after_load) {
+        check_after_load(section, url.service, after_load);
+    }
+    let authorities = certificates::authorities(section);
     Some(S3Source {
+        authorities: authorities?,
         region: section.filled_text("region").map(|region| region.trim().to_owned()),
         allow_http: section.flag("allow_http").unwrap_or(false),
         path_style: section.flag("path_style"),
@@ -212,6 +227,18 @@ fn parse(text: &str) -> Option<BucketUrl> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '$');
     let is_bucket = !bucket.is_empty() && bucket.len() <= 255 && bucket.chars().all(is_name);
     is_bucket.then(|| BucketUrl { service, bucket: bucket.to_owned(), path: path.to_owned() })
+}
+
+/// Notes an action that the service does not have.
+fn check_after_load(section: &Section<'_>, service: BucketService, after_load: &AfterLoad) {
+    let cannot = match (service, after_load) {
+        (BucketService::Gcs, AfterLoad::Tag { .. }) => "objects of Google Cloud Storage have no tags",
+        (BucketService::Azure, AfterLoad::Move(_)) => "elt does not move blobs of Azure",
+        _ => return,
+    };
+    if let Some(field) = section.field("after_load") {
+        field.problem(format!("{cannot}: write another action"));
+    }
 }
 
 /// The outer `None`: there was a problem.
@@ -254,7 +281,10 @@ fn login(section: &Section<'_>, service: BucketService) -> Option<BucketLogin> {
         return Some(match other {
             Credentials::Environment => BucketLogin::Environment,
             Credentials::Instance => BucketLogin::Instance,
-            Credentials::Anonymous | Credentials::Keys => BucketLogin::Anonymous,
+            Credentials::Anonymous | Credentials::Keys if service == BucketService::Azure => {
+                BucketLogin::Public { account: Some(section.required_text("account")?) }
+            }
+            Credentials::Anonymous | Credentials::Keys => BucketLogin::Public { account: None },
         });
     }
     let keys: &[&str] = match service {

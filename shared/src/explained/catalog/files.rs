@@ -5,6 +5,54 @@ use crate::explained::Code;
 
 pub(super) const ENTRIES: &[Entry] = &[
     Entry {
+        code: Code::ArchiveBroken,
+        happened: "An archive, or a file inside it, cannot be unpacked.",
+        why: "It is damaged, was cut off, or is something else than its suffix says.",
+        next_step: "Copy the file again. If that does not help, ask its sender to pack it again.",
+        example: "orders.zip: it cannot be unpacked: its directory is missing or damaged, as if it was cut off, or it is not \
+            a zip archive",
+        seen: &[Seen::Run],
+        ..OF_A_FILE
+    },
+    Entry {
+        code: Code::ArchiveEmpty,
+        happened: "An archive that the config names holds nothing that can be loaded.",
+        why: "It is empty, `archive.include` matches none of its files, or they have other suffixes than those elt reads.",
+        next_step: "Check `archive.include` of the source, and what was packed.",
+        example: "orders.zip: it holds no file that is loaded; the first one that is left out is readme.pdf",
+        seen: &[Seen::Run],
+        ..OF_A_FILE
+    },
+    Entry {
+        code: Code::ArchiveEncrypted,
+        happened: "A file in an archive is encrypted and cannot be opened.",
+        why: "The source has no password, or another one than the file was encrypted with.",
+        next_step: "Write `archive: {password: \"${secret:NAME}\"}` in the source.",
+        example: "orders.zip!2026.csv: it is encrypted, and the source has no password",
+        seen: &[Seen::Run],
+        ..OF_A_FILE
+    },
+    Entry {
+        code: Code::ArchiveName,
+        happened: "A file in an archive has a name that leads out of the archive.",
+        why: "An absolute path, a `..` or a NUL byte in a name is how archives that are made to harm overwrite files.",
+        next_step: "Find out who made the archive. To load the file, pack it again with a name below the archive.",
+        example: "orders.zip!../../etc/passwd.csv: its name leads out of the archive by `..`, as in an archive that is made \
+            to harm",
+        seen: &[Seen::Run],
+        ..OF_A_FILE
+    },
+    Entry {
+        code: Code::ArchiveTooLarge,
+        happened: "More comes out of an archive or encrypted file than elt unpacks.",
+        why: "It is a zip bomb, or larger than the limits `ELT_UNPACK_ENTRIES`, `ELT_UNPACK_GIB` and `ELT_UNPACK_RATIO`.",
+        next_step: "Find out whether the file is what it should be. If it is, unpack it by hand, split it, or let the \
+            operator of the workers raise the setting that the message names.",
+        example: "orders.zip: 42.4 KiB of it unpack to more than 105.4 MiB, over 1000 bytes for each one, as in a zip bomb",
+        seen: &[Seen::Run],
+        ..OF_A_FILE
+    },
+    Entry {
         code: Code::BadRecordsPath,
         happened: "The path in `records:` cannot be used for a file.",
         why: "It is not a path to an array or object, or it leads to something else.",
@@ -36,6 +84,38 @@ pub(super) const ENTRIES: &[Entry] = &[
         why: "It was cut off or damaged, or a program wrote it in a way that Excel itself would have to repair.",
         next_step: "Open it in Excel or LibreOffice and save it again, or copy it again.",
         example: "orders.xlsx!Sheet1:812: the cell C812 refers to a text that the workbook does not have",
+        ..OF_A_FILE
+    },
+    Entry {
+        code: Code::ColumnarDamaged,
+        happened: "A Parquet or Arrow file is damaged.",
+        why: "Its suffix names another format than its content has, or bytes of it were lost or changed.",
+        next_step: "Write or copy the file again; it is read again when it changes.",
+        example: "orders.parquet: the column price: the page at byte 4096 differs from its checksum",
+        ..OF_A_FILE
+    },
+    Entry {
+        code: Code::ColumnarEncrypted,
+        happened: "A Parquet file is encrypted.",
+        why: "It was written with Parquet's own encryption, for which elt takes no keys.",
+        next_step: "Write the file without Parquet's encryption. To keep it secret, encrypt it as a whole with PGP.",
+        example: "orders.parquet: the Parquet file, or a column of it, is encrypted",
+        ..OF_A_FILE
+    },
+    Entry {
+        code: Code::ColumnarUnsupported,
+        happened: "A Parquet or Arrow file has something that elt does not read.",
+        why: "It was written with a rare encoding or type, or with pages or record batches that need too much memory.",
+        next_step: "Write the file with the usual settings of its program, or in another format such as CSV.",
+        example: "orders.feather: it is a Feather file of version 1",
+        ..OF_A_FILE
+    },
+    Entry {
+        code: Code::BrokenXml,
+        happened: "An XML document is not well-formed.",
+        why: "A tag is not closed, a character such as `&` or `<` stands in a text without being escaped, or the file is not XML.",
+        next_step: "Correct the file; it is read again when it changes.",
+        example: "orders.xml:14: `</order>` does not close `<item>`, which is open here",
         ..OF_A_FILE
     },
     Entry {
@@ -71,6 +151,46 @@ pub(super) const ENTRIES: &[Entry] = &[
         why: "It is neither an array of objects, nor an object, nor one object a line.",
         next_step: "Write `records:` with the path of the array that holds the rows.",
         example: "orders.json: its rows could not be found: it is neither an array of objects nor an object nor NDJSON",
+        ..OF_A_FILE
+    },
+    Entry {
+        code: Code::PgpBroken,
+        happened: "A file cannot be decrypted.",
+        why: "It was damaged, cut off or changed on its way, which the integrity check of OpenPGP finds, or it is something \
+            else than its suffix says.",
+        next_step: "Copy the file again. If that does not help, ask its sender to encrypt it again.",
+        example: "orders.csv.pgp: it cannot be decrypted: it was damaged, cut off or changed on its way, or it is not a file \
+            of OpenPGP",
+        seen: &[Seen::Run],
+        ..OF_A_FILE
+    },
+    Entry {
+        code: Code::PgpKey,
+        happened: "The key or passphrase of a source does not open an encrypted file.",
+        why: "The key is missing, damaged, locked with another passphrase, or not the one that the file is encrypted for.",
+        next_step: "Write the right `pgp: {private_key: …, passphrase: …}` in the source.",
+        example: "orders.csv.pgp: it is encrypted for the key 6E3F1C2A9B8D7C55, and the private key of the source is another \
+            one",
+        seen: &[Seen::Run],
+        ..OF_A_FILE
+    },
+    Entry {
+        code: Code::PgpSignature,
+        happened: "An encrypted file is not signed by its sender.",
+        why: "`pgp.verify_key` asks for a signature by that key, and the file has none or an invalid one.",
+        next_step: "Find out who sent the file, and whether their key has changed.",
+        example: "orders.csv.pgp: it is not signed, and `pgp.verify_key` asks for a signature",
+        seen: &[Seen::Run],
+        ..OF_A_FILE
+    },
+    Entry {
+        code: Code::PgpUnprotected,
+        happened: "A file is not encrypted in a way that protects it.",
+        why: "It is only signed or compressed, or it is encrypted without the integrity check that every program has had for \
+            twenty years.",
+        next_step: "Let the sender encrypt it with your public key by a current program.",
+        example: "orders.csv.pgp: it is in the format of OpenPGP, but not encrypted",
+        seen: &[Seen::Run],
         ..OF_A_FILE
     },
     Entry {
@@ -174,6 +294,24 @@ pub(super) const ENTRIES: &[Entry] = &[
             the memory of its reader.",
         next_step: "Save it as `.xlsx`, or split it.",
         example: "orders.xls: it has 90 MiB, and an .xls of more than 64 MiB is not read",
+        ..OF_A_FILE
+    },
+    Entry {
+        code: Code::XmlDoctype,
+        happened: "An XML document declares a document type.",
+        why: "Entities that a document type declares can read other files or fill the memory, so elt reads no document that \
+            has one.",
+        next_step: "Remove `<!DOCTYPE …>` from the file, and write characters in place of the entities that it declares.",
+        example: "orders.xml:2: it declares a document type (`<!DOCTYPE`), which is not read because entities in it could \
+            read other files or fill the memory",
+        ..OF_A_FILE
+    },
+    Entry {
+        code: Code::XmlNames,
+        happened: "Two names in an XML document would be one column.",
+        why: "An attribute and an element have the same name, or two elements differ only in their namespace prefix.",
+        next_step: "Write `attribute_prefix: _` or `prefixes: keep` in `xml:`, as the message says.",
+        example: "orders.xml:9: the attribute `id` and the element `id` would be one column \"id\"",
         ..OF_A_FILE
     },
 ];

@@ -62,6 +62,16 @@ pub(super) const ENTRIES: &[Entry] = &[
         ..OF_A_ROW
     },
     Entry {
+        code: Code::ControlCharacter,
+        happened: "A record of a fixed-width file has a tab, a line end or another control character.",
+        why: "A tab makes the places behind it uncertain, a line end inside a record means that `record_length` is wrong, and \
+            other control characters are binary numbers or packed decimals.",
+        next_step: "Replace tabs by blanks, correct `record_length`, or unpack binary numbers before.",
+        example: "character 7 is a tab, so that the places behind it are not certain: replace tabs by the blanks they stand for, \
+            with `expand` for example",
+        ..OF_A_ROW
+    },
+    Entry {
         code: Code::DoesNotFit,
         happened: "The column of the table would change the value.",
         why: "The value is longer, more precise or larger than the column's type holds. elt never cuts or rounds.",
@@ -202,11 +212,27 @@ pub(super) const ENTRIES: &[Entry] = &[
         ..OF_A_ROW
     },
     Entry {
+        code: Code::RepeatedMapKey,
+        happened: "A map in a Parquet or Arrow file cannot become a JSON object.",
+        why: "It has one key twice, or an entry without a key; one of the values would be lost.",
+        next_step: "Write such values as a list of structs, or give each entry a key of its own.",
+        example: "a map in the column tags has one key twice, or a key without a value",
+        ..OF_A_ROW
+    },
+    Entry {
         code: Code::StrayQuote,
         happened: "A quoted cell goes on after its closing quote.",
         why: "A quote inside a quoted cell is not doubled.",
         next_step: "Double the quotes inside quoted cells, or write another quote character in `csv.quote`.",
         example: "a quoted cell goes on after its closing quote; a quote inside a quoted cell is written twice",
+        ..OF_A_ROW
+    },
+    Entry {
+        code: Code::SurplusText,
+        happened: "A line of a fixed-width file has text behind the last column.",
+        why: "The columns in the config do not reach the end of the line, or the line is shifted.",
+        next_step: "Correct the columns, add one for the rest of the line, or write `surplus: ignore` in `fixed_width:`.",
+        example: "it has text at character 31, and the last column ends with character 23",
         ..OF_A_ROW
     },
     Entry {

@@ -320,9 +320,9 @@ pub(super) const ENTRIES: &[Entry] = &[
         code: Code::SourceUnreadable,
         happened: "A file or folder of the source may not be read, or is not of a kind that elt reads.",
         why: "The account of the worker (or of the SFTP login) lacks the permission, or the name has another suffix \
-            than .csv, .txt, .json, .ndjson or .jsonl (also with .gz or .zst).",
-        next_step: "Give the account the permission to read the file and to enter its folders, or name a file of these \
-            kinds.",
+            than those that elt reads.",
+        next_step: "Give the account the permission to read the file and to enter its folders, name a file with one of \
+            the suffixes that the message lists, or write in `format:` what the file holds.",
         example: "source 1: in/orders.pdf: it is not a kind of file elt reads",
         reached: Reached::LetIn,
         ..IN_A_RUN

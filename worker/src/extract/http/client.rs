@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use elt_shared::config::{ApiSource, PemCertificates};
-use elt_shared::network::{self, keepalive};
+use elt_shared::network::{self, NetworkError, keepalive};
 use elt_shared::settings::NetworkSettings;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
@@ -32,15 +32,18 @@ impl Clients {
         url: &Url,
         network: &Arc<NetworkSettings>,
         limits: &HttpLimits,
+        bodies: Bodies,
     ) -> Result<Self> {
         let unusable = |error: reqwest::Error| HttpError::Unreachable { url: shown(url), reason: innermost(&error) };
-        let others = builder(network, limits).map_err(unusable)?.build().map_err(unusable)?;
+        let builder =
+            |network: &Arc<NetworkSettings>| builder(network, limits.connect).map(|builder| packing(builder, bodies));
+        let others = builder(network).map_err(unusable)?.build().map_err(unusable)?;
         let network = Arc::clone(network);
         if source.certificates == PemCertificates::default() {
             return Ok(Self { own: others.clone(), others, network });
         }
         let refuse = |error: reqwest::Error| HttpError::BadCertificates { url: shown(url), reason: innermost(&error) };
-        let mut own = builder(&network, limits).map_err(unusable)?;
+        let mut own = builder(&network).map_err(unusable)?;
         if let Some(authorities) = &source.certificates.authorities {
             let authorities = Certificate::from_pem_bundle(authorities.expose().as_bytes()).map_err(refuse)?;
             own = own.tls_certs_only(authorities);
@@ -52,15 +55,9 @@ impl Clients {
         Ok(Self { own: own.build().map_err(refuse)?, others, network })
     }
 
-    /// Checks the host of a request by the rules for hosts, as far as the connection will not do it: an address, and
-    /// whatever a proxy will connect to.
+    /// [`check`] with the rules of the source.
     pub(super) async fn check(&self, url: &Url) -> Result<()> {
-        let host = url.host_str().unwrap_or_default();
-        let checked = match self.network.http_proxy {
-            Some(_) => network::check_for_proxy(&self.network, host).await,
-            None => network::check_literal(&self.network, host),
-        };
-        checked.map_err(|error| not_connected(url, &error))
+        check(&self.network, url).await.map_err(|error| not_connected(url, &error))
     }
 
     /// The client for the source's own host, or for any other.
@@ -69,7 +66,50 @@ impl Clients {
     }
 }
 
-fn builder(network: &Arc<NetworkSettings>, limits: &HttpLimits) -> reqwest::Result<ClientBuilder> {
+/// Whether the bodies of answers are unpacked as their `Content-Encoding` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::extract) enum Bodies {
+    /// They are, and the server is asked to pack them.
+    Unpacked,
+    /// They stay as they were sent, so that a part of one can be asked for.
+    AsSent,
+}
+
+fn packing(builder: ClientBuilder, bodies: Bodies) -> ClientBuilder {
+    match bodies {
+        Bodies::Unpacked => builder,
+        Bodies::AsSent => builder.no_gzip().no_zstd(),
+    }
+}
+
+/// A client for the places of files, which leaves bodies as they were sent. `authorities`: the only ones that may have signed
+/// the certificate of a server, in PEM form.
+pub(in crate::extract) fn of_place(
+    network: &Arc<NetworkSettings>,
+    connect: Duration,
+    authorities: Option<&str>,
+) -> reqwest::Result<Client> {
+    let builder = packing(builder(network, connect)?, Bodies::AsSent);
+    match authorities {
+        Some(pem) => builder.tls_certs_only(Certificate::from_pem_bundle(pem.as_bytes())?).build(),
+        None => builder.build(),
+    }
+}
+
+/// Checks the host of a request by the rules for hosts, as far as the connection will not do it: an address, and whatever a
+/// proxy will connect to.
+///
+/// # Errors
+/// When the host may not be called.
+pub(in crate::extract) async fn check(network: &NetworkSettings, url: &Url) -> std::result::Result<(), NetworkError> {
+    let host = url.host_str().unwrap_or_default();
+    match network.http_proxy {
+        Some(_) => network::check_for_proxy(network, host).await,
+        None => network::check_literal(network, host),
+    }
+}
+
+fn builder(network: &Arc<NetworkSettings>, connect: Duration) -> reqwest::Result<ClientBuilder> {
     let builder = Client::builder()
         .user_agent(concat!("elt/", env!("CARGO_PKG_VERSION")))
         // Proxies that the environment names for other programs are not used.
@@ -79,7 +119,7 @@ fn builder(network: &Arc<NetworkSettings>, limits: &HttpLimits) -> reqwest::Resu
         .tcp_keepalive_interval(keepalive::ASKED_EVERY)
         .tcp_keepalive_retries(keepalive::QUESTIONS)
         .tcp_user_timeout(keepalive::ACKNOWLEDGED_WITHIN)
-        .connect_timeout(limits.connect);
+        .connect_timeout(connect);
     Ok(match &network.http_proxy {
         // The only name that is looked up then is the proxy's own, which the operator has chosen.
         Some(proxy) => builder.proxy(Proxy::all(proxy.expose())?),

@@ -15,7 +15,7 @@ pub(super) type Result<T, E = HttpError> = std::result::Result<T, E>;
 
 /// The reason why an API source failed. Its URLs have neither query nor user information, where secrets may be.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum HttpError {
+pub(in crate::extract) enum HttpError {
     #[error("the url `{url}` of an api source cannot be called: {reason}")]
     BadUrl { url: String, reason: String },
     #[error("the {what} of {url} has a character that an HTTP header cannot carry")]
@@ -143,7 +143,7 @@ pub(super) enum HttpError {
 
 impl HttpError {
     /// Whether the same request can succeed a moment later.
-    pub(super) fn is_transient(&self) -> bool {
+    pub(in crate::extract) fn is_transient(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::Silent { .. } | Self::TooSlow { .. } | Self::BrokeOff { .. } => true,
             Self::Status { status, limited, .. } => {
@@ -234,7 +234,7 @@ impl HttpError {
         }
     }
 
-    fn code(&self) -> Code {
+    pub(in crate::extract) fn code(&self) -> Code {
         match self {
             Self::BadUrl { .. }
             | Self::BadHeader { .. }
@@ -276,7 +276,7 @@ impl HttpError {
         }
     }
 
-    fn next_step(&self) -> Cow<'static, str> {
+    pub(in crate::extract) fn next_step(&self) -> Cow<'static, str> {
         match self {
             Self::PastLast { error, status } => format!(
                 "If this is how the API says that there are no more pages, write `end_status: [{}]` in `pagination`. \

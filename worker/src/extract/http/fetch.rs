@@ -18,7 +18,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::super::ExtractContext;
 use super::auth::{Authenticator, Net};
-use super::client::{Clients, Pace};
+use super::client::{Bodies, Clients, Pace};
 use super::cookies::Cookies;
 use super::error::{HttpError, Result};
 use super::limits::HttpLimits;
@@ -55,7 +55,16 @@ pub(super) struct Body {
 
 impl<'a> Fetcher<'a> {
     pub(super) fn new(outgoing: Outgoing<'a>, context: &'a ExtractContext, limits: &'a HttpLimits) -> Result<Self> {
-        let clients = Arc::new(Clients::new(outgoing.source, &outgoing.url, &context.network, limits)?);
+        Self::with_bodies(outgoing, context, limits, Bodies::Unpacked)
+    }
+
+    pub(super) fn with_bodies(
+        outgoing: Outgoing<'a>,
+        context: &'a ExtractContext,
+        limits: &'a HttpLimits,
+        bodies: Bodies,
+    ) -> Result<Self> {
+        let clients = Arc::new(Clients::new(outgoing.source, &outgoing.url, &context.network, limits, bodies)?);
         let (control, tokens) = (&context.control, &context.tokens);
         let net = Net { clients: &clients, own: &outgoing.url, limits, control, tokens };
         let authenticator = Arc::new(Authenticator::of(outgoing.source, &net)?);
@@ -77,6 +86,21 @@ impl<'a> Fetcher<'a> {
 
     /// Sends the request and follows redirects, until an answer that is a success.
     pub(super) async fn open(&self, request: &Request) -> Result<Opened> {
+        let Opened { response, deadline } = self.follow(request).await?;
+        let url = response.url().clone();
+        match response.status().as_u16() {
+            202 => {
+                let retry_after = retry_after(response.headers(), Utc::now());
+                Err(HttpError::NotReady { url: shown(&url), retry_after })
+            }
+            206 => Err(HttpError::Partial { url: shown(&url) }),
+            200..=299 => readable(&url, response).map(|response| Opened { response, deadline }),
+            _ => Err(refusal(&url, &response)),
+        }
+    }
+
+    /// Sends the request and follows redirects, until any other answer.
+    pub(super) async fn follow(&self, request: &Request) -> Result<Opened> {
         let mut deadline = Instant::now() + self.limits.answer;
         let mut request = request.clone();
         for _ in 0..=self.limits.redirects {
@@ -84,14 +108,8 @@ impl<'a> Fetcher<'a> {
             deadline += self.pace.wait().await;
             let response = self.send(&request, &mut deadline).await?;
             match response.status().as_u16() {
-                202 => {
-                    let retry_after = retry_after(response.headers(), Utc::now());
-                    return Err(HttpError::NotReady { url: shown(&request.url), retry_after });
-                }
-                206 => return Err(HttpError::Partial { url: shown(&request.url) }),
-                200..=299 => return readable(&request.url, response).map(|response| Opened { response, deadline }),
                 status @ (301 | 302 | 303 | 307 | 308) => self.redirect(&mut request, status, response.headers())?,
-                _ => return Err(refusal(&request.url, &response)),
+                _ => return Ok(Opened { response, deadline }),
             }
         }
         Err(HttpError::Redirect {
@@ -105,7 +123,9 @@ impl<'a> Fetcher<'a> {
     fn redirect(&self, request: &mut Request, status: u16, headers: &HeaderMap) -> Result<()> {
         let to = redirected(&request.url, headers)?;
         if !matches!(status, 307 | 308) {
-            request.method = reqwest::Method::GET;
+            if request.method != reqwest::Method::HEAD {
+                request.method = reqwest::Method::GET;
+            }
             request.body = None;
             request.headers.remove(CONTENT_TYPE);
         }
@@ -150,7 +170,10 @@ impl<'a> Fetcher<'a> {
             return Err(HttpError::LongUrl { url: shown(url), bytes: url.as_str().len(), limit: LONGEST_URL });
         }
         let is_own = self.outgoing.may_see_secrets(url);
-        let mut headers = if is_own { request.headers.clone() } else { HeaderMap::new() };
+        let mut headers = request.open_headers.clone();
+        if is_own {
+            headers.extend(request.headers.clone());
+        }
         if let Some(cookies) = self.cookies.header_for(url, headers.get(COOKIE)) {
             headers.insert(COOKIE, cookies);
         }
@@ -172,6 +195,11 @@ impl Opened {
     /// The URL that answered, after redirects.
     pub(super) fn url(&self) -> &Url {
         self.response.url()
+    }
+
+    /// The error that the answer is, when it is not a success.
+    pub(super) fn refusal(&self) -> HttpError {
+        refusal(self.url(), &self.response)
     }
 
     pub(super) fn status(&self) -> StatusCode {
@@ -206,7 +234,13 @@ impl Opened {
         Ok(Body { bytes, hash: hash.digest128() })
     }
 
-    async fn piece(&mut self, url: &str, received: u64, limits: &HttpLimits) -> Result<Option<bytes::Bytes>> {
+    /// The next piece of the body. `received`: the bytes that were received before.
+    pub(super) async fn piece(
+        &mut self,
+        url: &str,
+        received: u64,
+        limits: &HttpLimits,
+    ) -> Result<Option<bytes::Bytes>> {
         let piece = timeout(limits.idle, self.response.chunk());
         let piece = timeout_at(self.deadline, piece).await.map_err(|_| HttpError::TooSlow {
             url: url.to_owned(),
@@ -293,7 +327,7 @@ pub(super) fn not_connected(url: &Url, error: &NetworkError) -> HttpError {
 }
 
 /// The innermost cause, such as "connection refused" or "invalid peer certificate: UnknownIssuer". It contains no URL.
-pub(super) fn innermost(error: &reqwest::Error) -> String {
+pub(in crate::extract) fn innermost(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(deeper) = cause.source() {
         cause = deeper;

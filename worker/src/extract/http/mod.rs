@@ -9,6 +9,7 @@
 //! - [`answer`], [`walk`], [`tolerant`], [`envelope`]: what is in a body, without holding it
 //! - [`next_page`], [`link_header`]: which page comes next, and guards against going in circles
 //! - [`mod@include`]: rows that are copied out of the answers, with added columns
+//! - [`files`]: the requests for files on web servers, with the login of an API
 //! - [`fetching`]: one page after the other, each in a file
 //! - [`inspect`]: what is looked for in an answer, and the error for what is wrong with it
 //! - [`for_each`]: the requests once for each value of another source or of the target
@@ -22,13 +23,14 @@
 mod answer;
 mod auth;
 mod body;
-mod client;
+pub(super) mod client;
 mod cookies;
 mod doubts;
 mod envelope;
 mod error;
 mod fetch;
 mod fetching;
+pub(super) mod files;
 mod for_each;
 mod include;
 pub mod incremental;
@@ -54,11 +56,14 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::auth::SourceTokens;
 use self::doubts::Members;
-use self::error::{HttpError, Result};
+pub(super) use self::error::HttpError;
+use self::error::Result;
+pub(super) use self::fetch::innermost;
 use self::fetching::{Fetching, Page};
 use self::include::RowPlan;
 pub use self::limits::HttpLimits;
 use self::request::{Outgoing, shown};
+pub(super) use self::retry::{http_date, retry_after};
 use super::parents::Parents;
 use super::probe::Sample;
 use super::{ExtractContext, Extracted};

@@ -44,7 +44,8 @@ pub(super) struct Ask {
 }
 
 impl Ask {
-    fn link(link: Url) -> Self {
+    /// An address in place of the config's.
+    pub(super) fn link(link: Url) -> Self {
         Self { link: Some(link), ..Self::default() }
     }
 

@@ -37,6 +37,8 @@ pub(super) struct Request {
     pub(super) url: Url,
     /// The token and the config's headers.
     pub(super) headers: HeaderMap,
+    /// Headers that any host may see.
+    pub(super) open_headers: HeaderMap,
     pub(super) body: Option<Bytes>,
 }
 
@@ -67,7 +69,8 @@ impl<'a> Outgoing<'a> {
             Method::Get => reqwest::Method::GET,
             Method::Post => reqwest::Method::POST,
         };
-        Ok(Request { method, url, headers, body: body.map(|body| body.bytes) })
+        let open_headers = HeaderMap::new();
+        Ok(Request { method, url, headers, open_headers, body: body.map(|body| body.bytes) })
     }
 
     /// The small request that shows whether something changed: `probe` of the config, or the source's own address without it.
@@ -88,7 +91,8 @@ impl<'a> Outgoing<'a> {
             }
         }
         let headers = headers(self.source, &self.values, &url)?;
-        Ok(Request { method: reqwest::Method::GET, url: parse(url.as_str())?, headers, body: None })
+        let (method, open_headers) = (reqwest::Method::GET, HeaderMap::new());
+        Ok(Request { method, url: parse(url.as_str())?, headers, open_headers, body: None })
     }
 
     /// Whether a URL is where the config meant its token, headers and body to go.

@@ -79,7 +79,7 @@ fn wait_for(error: HttpError, attempt: u32, limits: &HttpLimits) -> Result<(Http
 
 /// The wait that `Retry-After` asks for, in seconds or as a date. A date counts from the server's own clock, where the
 /// answer has one.
-pub(super) fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
+pub(in crate::extract) fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     seconds(text).or_else(|| Some(until(http_date(text)?, server_time(headers, now))))
 }
@@ -134,7 +134,7 @@ pub(super) fn server_time(headers: &HeaderMap, now: DateTime<Utc>) -> DateTime<U
 }
 
 /// A date in one of the three forms of HTTP (RFC 9110).
-fn http_date(text: &str) -> Option<DateTime<Utc>> {
+pub(in crate::extract) fn http_date(text: &str) -> Option<DateTime<Utc>> {
     let old = |form| NaiveDateTime::parse_from_str(text, form).ok().map(|date| date.and_utc());
     let current = DateTime::parse_from_rfc2822(text).ok().map(|date| date.to_utc());
     current.or_else(|| old("%A, %d-%b-%y %H:%M:%S GMT")).or_else(|| old("%a %b %e %H:%M:%S %Y"))

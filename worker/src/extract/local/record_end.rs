@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 
-use crate::input::{Compression, Format};
+use crate::input::{Compression, Container, Format};
 
 /// Bytes that are read at either end of a file.
 const EDGE_BYTES: u64 = 64;
@@ -17,8 +17,12 @@ pub(super) fn ends_with_a_record(file: &mut File, format: Format, compression: C
     let size = file.metadata()?.len();
     let start = edge(file, 0)?;
     let end = edge(file, size.saturating_sub(EDGE_BYTES))?;
+    if matches!(format, Format::Parquet | Format::Arrow) {
+        return Ok(is_whole(format, &start, &end));
+    }
     let is_wide = start.starts_with(&[0xFF, 0xFE]) || start.starts_with(&[0xFE, 0xFF]) || end.contains(&0);
-    Ok((!is_wide || format == Format::Workbook) && is_whole(format, &start, &end))
+    let is_binary = matches!(format, Format::Workbook | Format::Container(_));
+    Ok((!is_wide || is_binary) && is_whole(format, &start, &end))
 }
 
 fn edge(file: &mut File, at: u64) -> io::Result<Vec<u8>> {
@@ -30,14 +34,22 @@ fn edge(file: &mut File, at: u64) -> io::Result<Vec<u8>> {
 
 fn is_whole(format: Format, start: &[u8], end: &[u8]) -> bool {
     match format {
-        Format::Csv | Format::Txt | Format::Ndjson => end.ends_with(b"\n"),
+        Format::Csv | Format::Txt | Format::Ndjson | Format::FixedWidth => end.ends_with(b"\n"),
+        // Many elements end with the same bytes as the last one.
+        Format::Xml => false,
+        // The writer of such a file writes its end last.
+        Format::Parquet => start.starts_with(b"PAR1") && end.ends_with(b"PAR1"),
+        Format::Arrow => start.starts_with(b"ARROW1") && end.ends_with(b"ARROW1"),
         // The directory of a zip container is at its end, and is written last.
-        Format::Workbook => start.starts_with(b"PK") && end.windows(4).any(|bytes| bytes == b"PK\x05\x06"),
+        Format::Workbook | Format::Container(Container::Zip) => {
+            start.starts_with(b"PK") && end.windows(4).any(|bytes| bytes == b"PK\x05\x06")
+        }
         Format::Json => {
             let start = start.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(start);
             let pair = (start.trim_ascii_start().first(), end.trim_ascii_end().last());
             matches!(pair, (Some(b'['), Some(b']')) | (Some(b'{'), Some(b'}')))
         }
+        Format::Container(Container::Tar | Container::Pgp) => false,
     }
 }
 
@@ -59,6 +71,12 @@ mod tests {
             (Format::Json, "{\"a\": [1]", false),
             (Format::Json, "[{\"a\": 1}", false),
             (Format::Json, "[{\"a\": 1},\n", false),
+            (Format::Workbook, "PK\u{3}\u{4}…PK\u{5}\u{6}\0\0", true),
+            (Format::Workbook, "PK\u{3}\u{4}…", false),
+            (Format::Workbook, "\u{D0}…PK\u{5}\u{6}", false),
+            (Format::Parquet, "PAR1 PAR1", true),
+            (Format::Parquet, "PAR1 ", false),
+            (Format::Arrow, "ARROW1 ARROW1", true),
         ] {
             assert_eq!(whole(format, text.as_bytes()), expected, "{text:?}");
         }

@@ -37,13 +37,9 @@ pub(super) async fn log_in(
         (false, _) => None,
     };
     for identity in wanted.iter().take(SHOWN_KEYS) {
-        let shown = match (identity, certificate) {
-            (AgentIdentity::Certificate { certificate, .. }, None) => Some(certificate),
-            (_, certificate) => certificate,
-        };
         let signer = &mut AgentSigner { agent: &mut agent, identity };
-        let signed = match (shown, identity) {
-            (Some(certificate), _) => {
+        let signed = match (certificate, identity) {
+            (Some(certificate), _) | (None, AgentIdentity::Certificate { certificate, .. }) => {
                 let hash = rsa_hash(ssh, certificate.algorithm().is_rsa()).await?;
                 ssh.authenticate_certificate_with(user, certificate.clone(), hash, signer).await
             }
@@ -51,7 +47,6 @@ pub(super) async fn log_in(
                 let hash = rsa_hash(ssh, key.algorithm().is_rsa()).await?;
                 ssh.authenticate_publickey_with(user, key.clone(), hash, signer).await
             }
-            (None, AgentIdentity::Certificate { .. }) => continue,
         };
         let answer = match signed {
             Err(SignError::Agent(error)) => return Err(Failure::Agent(why(&error))),

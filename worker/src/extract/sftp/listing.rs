@@ -264,7 +264,7 @@ fn judge(path: &str, meta: &MetaData, options: &FileOptions) -> Result<RemoteFil
         return Err((Skipped, "it is a FIFO, socket or device, not a file".into()));
     }
     let Some((format, compression)) = format_of(path, options) else {
-        return Err((Skipped, other_suffix()));
+        return Err((Skipped, other_suffix(path)));
     };
     let Some(version) = version(meta) else {
         return Err((Failed, "the server does not say its size and time".into()));

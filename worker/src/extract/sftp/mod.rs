@@ -51,7 +51,7 @@ use self::remote::Remote;
 use super::probe::Sample;
 use super::{ExtractContext, Extracted, LeftOut, LeftOutKind, workbooks};
 use crate::error::{PipelineError, Result as PipelineResult};
-use crate::input::{Format, InputFile, RemoteTask, Stamp};
+use crate::input::{InputFile, RemoteTask, Stamp};
 
 /// Longest time for a test of the connection.
 const PROBE_TIMEOUT: Duration = Duration::from_mins(2);
@@ -128,8 +128,7 @@ async fn head(
 ) -> Result<InputFile> {
     make_folder(spool).await?;
     let to = spool.join(format!("sftp-{index}-head"));
-    // The list of a workbook's sheets is at its end.
-    if file.format == Format::Workbook && file.version.size <= workbooks::LARGEST_SHOWN {
+    if file.format.needs_its_end() && file.version.size <= workbooks::LARGEST_SHOWN {
         download::download(remote, file, &to).await?;
     } else {
         download::head(remote, file, &to).await?;

@@ -157,7 +157,7 @@ async fn once(store: &dyn FileStore, task: &RemoteTask, asked: &mut Asked) -> Re
 async fn free_name(store: &dyn FileStore, folder: &str, path: &str) -> Result<String> {
     let file = path.rsplit('/').next().unwrap_or(path);
     for number in 1..=TRIED_NAMES {
-        let to = format!("{}/{}", folder.trim_end_matches('/'), numbered(file, number));
+        let to = store.moved_path(folder, &numbered(file, number));
         match store.look(&to).await {
             Err(StoreError::Missing { .. }) => return Ok(to),
             Ok(_) => {}

@@ -133,7 +133,18 @@ async fn list(store: &dyn FileStore, limits: &StoreLimits) -> Result<Listing> {
 
 /// How a file is read, by the suffixes of its name. The error is a reason.
 fn judge(file: &RemoteFile, options: &PlaceOptions) -> Result<(Format, Compression), String> {
-    format_of(&file.name, &options.files).ok_or_else(other_suffix)
+    format_of(&file.name, &options.files).ok_or_else(|| other_suffix(&file.name))
+}
+
+/// The version of a file that was read, and the compression that the server says it has.
+type Read = (Version, Option<Compression>);
+
+/// The server's word about the compression counts when the name says nothing about it.
+fn with_encoding((format, named): (Format, Compression), encoding: Option<Compression>) -> (Format, Compression) {
+    match (named, encoding) {
+        (Compression::None, Some(encoding)) => (format, encoding),
+        _ => (format, named),
+    }
 }
 
 /// One source whose files are fetched.
@@ -194,8 +205,8 @@ impl Fetching<'_> {
         // The copy gets a name of elt's own, because a name from the server could lead out of the spool folder.
         let to = self.folder.join(format!("store-{}-{number}", self.index));
         match self.download(file, &to, budget).await {
-            Ok(Some(version)) => {
-                let input = self.input(file, format, version, to)?;
+            Ok(Some((version, encoding))) => {
+                let input = self.input(file, with_encoding(format, encoding), version, to)?;
                 Ok(Outcome::Read(Box::new(InputFile { required: named, ..input })))
             }
             Ok(None) if named => Err(StoreError::Changed { name }),
@@ -209,7 +220,7 @@ impl Fetching<'_> {
     }
 
     /// Reads a file as it is now. `None`: it changed every time it was read, so it is still being written.
-    async fn download(&self, file: &RemoteFile, to: &Path, budget: &Budget) -> Result<Option<Version>> {
+    async fn download(&self, file: &RemoteFile, to: &Path, budget: &Budget) -> Result<Option<Read>> {
         let mut file = file.clone();
         for _ in 0..=self.limits.rereads {
             match self.download_version(&file, to, budget).await {
@@ -217,18 +228,18 @@ impl Fetching<'_> {
                     tracing::info!(file = name, "{name} changed while it was read; reading it anew");
                     file.version = self.look(&file.path).await?;
                 }
-                done => return done.map(|()| Some(file.version)),
+                done => return done.map(|encoding| Some((file.version, encoding))),
             }
         }
         Ok(None)
     }
 
     /// Reads exactly this version of a file, in as many attempts as it takes.
-    async fn download_version(&self, file: &RemoteFile, to: &Path, budget: &Budget) -> Result<()> {
+    async fn download_version(&self, file: &RemoteFile, to: &Path, budget: &Budget) -> Result<Option<Compression>> {
         let name = self.store.shown(&file.path);
         let mut spool = Spool::create(to, &name, None, budget).await?;
         self.read(file, &mut spool).await?;
-        if file.version.size.is_some_and(|size| size != spool.length()) {
+        if self.store.sizes_hold() && file.version.size.is_some_and(|size| size != spool.length()) {
             return Err(StoreError::Changed { name });
         }
         let rests_in = file.version.rests_in(self.limits.settle);
@@ -242,7 +253,8 @@ impl Fetching<'_> {
                 return Err(StoreError::Changed { name });
             }
         }
-        spool.finish().await
+        spool.finish().await?;
+        Ok(spool.encoding())
     }
 
     /// Reads on until the spool has all that is wanted. An attempt that brought bytes is not counted as one that failed.
@@ -299,12 +311,11 @@ impl Fetching<'_> {
         make_folder(self.folder).await?;
         let to = self.folder.join(format!("store-{}-head", self.index));
         let budget = Budget::new(self.store.place(), self.limits.total_bytes);
-        // The list of a workbook's sheets is at its end.
-        let enough = if format.0 == Format::Workbook { workbooks::LARGEST_SHOWN } else { self.limits.head };
+        let enough = if format.0.needs_its_end() { workbooks::LARGEST_SHOWN } else { self.limits.head };
         let mut spool = Spool::create(&to, &self.store.shown(&file.path), Some(enough), &budget).await?;
         self.read(file, &mut spool).await?;
         spool.finish().await?;
-        self.input(file, format, file.version.clone(), to)
+        self.input(file, with_encoding(format, spool.encoding()), file.version.clone(), to)
     }
 
     fn input(

@@ -8,6 +8,7 @@ use elt_shared::explained::{Code, Explained};
 use crate::error::PipelineError;
 use crate::error::outage::Outage;
 use crate::humanize::size;
+use crate::input::nameable;
 
 /// Result of a step of a place.
 pub(in crate::extract) type Result<T, E = StoreError> = std::result::Result<T, E>;
@@ -27,6 +28,9 @@ pub(in crate::extract) enum StoreError {
     /// The server answers, but not now.
     #[error("{place} cannot answer now: {reason}")]
     Busy { place: String, reason: String, retry_after: Option<Duration> },
+    /// The server answers that something went wrong, which may be the request's own fault.
+    #[error("{place} failed: {reason}")]
+    Failing { place: String, reason: String },
     #[error("{place} did not let elt in: {reason}")]
     Login { place: String, reason: String, next_step: Cow<'static, str> },
     #[error("there is no {name}")]
@@ -81,7 +85,14 @@ impl StoreError {
 
     /// Whether another attempt may succeed. A refused login is never tried again, because more attempts lock accounts.
     pub(in crate::extract) fn is_transient(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::Silent { .. } | Self::Lost { .. } | Self::Busy { .. })
+        matches!(
+            self,
+            Self::Unreachable { .. }
+                | Self::Silent { .. }
+                | Self::Lost { .. }
+                | Self::Busy { .. }
+                | Self::Failing { .. }
+        )
     }
 
     /// The wait that the server asked for.
@@ -124,6 +135,7 @@ impl StoreError {
             Self::Refused { .. } => Code::SourceRefused,
             Self::Unreachable { .. } | Self::Lost { .. } | Self::Busy { .. } => Code::SourceUnreachable,
             Self::Silent { .. } | Self::Deadline { .. } => Code::SourceTimeout,
+            Self::Failing { .. } => Code::HttpStatus,
             Self::Login { .. } => Code::SourceLogin,
             Self::Missing { .. } => Code::SourceMissing,
             Self::Forbidden { .. } | Self::Unreadable { .. } => Code::SourceUnreadable,
@@ -145,13 +157,14 @@ impl StoreError {
                 "Check the address, that the server is up, and that workers can reach it; then retry the run.".into()
             }
             Self::Busy { .. } => "Wait a while, then retry the run.".into(),
+            Self::Failing { .. } => "Look at the server's own status or logs, then retry the run.".into(),
             Self::Deadline { .. } => "Read fewer or smaller files at once, or find out why the server is slow.".into(),
             Self::Login { next_step, .. } | Self::Forbidden { next_step, .. } | Self::Other { next_step, .. } => {
                 next_step.clone()
             }
             Self::Missing { .. } => "Check the path in the config.".into(),
             Self::Unreadable { .. } => {
-                "Name a .csv, .txt, .json, .ndjson or .jsonl file (also .gz or .zst), a folder or a glob.".into()
+                format!("Name a {}, a folder or a glob, or write its `format`.", nameable()).into()
             }
             Self::BadGlob { .. } => "Correct the pattern: *, ?, [a-z], {a,b} and **/ for folders at any depth.".into(),
             Self::TooMuch { .. } => "Name a folder or glob with less in it, or split the source.".into(),

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use elt_shared::config::PlaceOptions;
 
+use crate::extract::http::HttpLimits;
+
 /// The limits of one place. A worker uses the default, and tests use smaller ones.
 #[derive(Debug, Clone)]
 pub struct StoreLimits {
@@ -29,6 +31,8 @@ pub struct StoreLimits {
     pub entries: usize,
     /// Most bytes of all files in the place.
     pub total_bytes: u64,
+    /// The limits of one request to a web server.
+    pub web: HttpLimits,
     /// Most bytes that are read of a file for a test of the connection.
     pub head: u64,
 }
@@ -56,6 +60,7 @@ impl Default for StoreLimits {
             rereads: 3,
             entries: 100_000,
             total_bytes: 1 << 40,
+            web: HttpLimits { answer: Duration::from_hours(6), ..HttpLimits::default() },
             head: 255_000,
         }
     }

@@ -14,28 +14,34 @@
 //! - [`wanted`]: the path of a config: a name, a folder or a glob
 //! - [`limits`]: limits in time and size
 //! - [`error`]: the errors of a place, as sentences
-//! - the places themselves
+//! - [`web`]: HTTP for places
+//! - the places themselves: [`bucket`], [`web_files`]
 
 mod after_load;
 mod attempts;
+mod bucket;
 mod driver;
 mod error;
 mod ftp;
 mod limits;
 mod spool;
 mod wanted;
+mod web;
+mod web_files;
 
 use elt_shared::config::SourceConfig;
 use futures::future::BoxFuture;
 
 pub(super) use self::after_load::after_load;
 pub use self::after_load::after_load_within;
-pub use self::driver::{Seen, extract, extract_within};
-pub(super) use self::driver::{look, probe};
+use self::bucket::Bucket;
+pub(super) use self::driver::probe;
+pub use self::driver::{Seen, extract, extract_within, look};
 pub(in crate::extract) use self::error::{Result, StoreError};
 use self::ftp::FtpStore;
 pub use self::limits::StoreLimits;
 pub(in crate::extract) use self::spool::Spool;
+use self::web_files::WebFiles;
 use super::{ExtractContext, LeftOutKind};
 use crate::input::Version;
 
@@ -62,12 +68,17 @@ pub(in crate::extract) trait FileStore: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError::Changed`] when it is seen that the file is not the version of `file` any more.
-    fn read<'a>(&'a self, file: &'a RemoteFile, spool: &'a mut Spool) -> BoxFuture<'a, Result<()>>;
+    fn read<'a>(&'a self, file: &'a RemoteFile, spool: &'a mut Spool<'_>) -> BoxFuture<'a, Result<()>>;
 
     /// Whether [`read`](Self::read) always sees that a file is another version than the one that was listed. Otherwise the
     /// driver looks at the file once more after it was read.
     fn sees_changes(&self) -> bool {
         false
+    }
+
+    /// Whether a file has the size that it was listed with.
+    fn sizes_hold(&self) -> bool {
+        true
     }
 
     /// Number of files that may be read at the same time.
@@ -86,6 +97,11 @@ pub(in crate::extract) trait FileStore: Send + Sync {
         Box::pin(async move { Err(StoreError::unsupported(self.shown(path), "moved")) })
     }
 
+    /// The path that a file gets when it is moved into a folder, which `after_load` names.
+    fn moved_path(&self, folder: &str, file: &str) -> String {
+        format!("{}/{file}", folder.trim_end_matches('/'))
+    }
+
     /// Gives a file a tag beside those that it has.
     fn tag<'a>(&'a self, path: &'a str, _key: &'a str, _value: &'a str) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move { Err(StoreError::unsupported(self.shown(path), "tagged")) })
@@ -99,11 +115,12 @@ pub(in crate::extract) trait FileStore: Send + Sync {
 fn open<'a>(
     source: &'a SourceConfig,
     context: &'a ExtractContext,
-    limits: &StoreLimits,
+    limits: &'a StoreLimits,
 ) -> Result<Box<dyn FileStore + 'a>> {
     match source {
-        SourceConfig::Ftp(ftp) => Ok(Box::new(FtpStore::open(ftp, context, limits)?)),
-        SourceConfig::S3(_) | SourceConfig::Http(_) => Err(StoreError::unknown(source.kind())),
+        SourceConfig::S3(source) => Ok(Box::new(Bucket::new(source, context, limits)?)),
+        SourceConfig::Http(source) => Ok(Box::new(WebFiles::new(source, context, limits)?)),
+        SourceConfig::Ftp(source) => Ok(Box::new(FtpStore::open(source, context, limits)?)),
         SourceConfig::Local(_) | SourceConfig::Api(_) | SourceConfig::Sftp(_) => {
             Err(StoreError::unknown(source.kind()))
         }

@@ -4,10 +4,11 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::fs::File;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncSeekExt, AsyncWriteExt, SeekFrom};
 
 use super::error::{Result, StoreError};
 use crate::humanize::size;
+use crate::input::Compression;
 
 /// The number of bytes that the files of a source may still have.
 pub(super) struct Budget {
@@ -44,6 +45,8 @@ pub(in crate::extract) struct Spool<'a> {
     file: File,
     length: u64,
     enough: Option<u64>,
+    encoding: Option<Compression>,
+    validator: Option<String>,
     budget: &'a Budget,
     doing: String,
 }
@@ -53,7 +56,7 @@ impl<'a> Spool<'a> {
     pub(super) async fn create(to: &Path, name: &str, enough: Option<u64>, budget: &'a Budget) -> Result<Self> {
         let doing = format!("keep {name} in {}", to.display());
         let file = File::create(to).await.map_err(|source| StoreError::Spool { doing: doing.clone(), source })?;
-        Ok(Self { file, length: 0, enough, budget, doing })
+        Ok(Self { file, length: 0, enough, encoding: None, validator: None, budget, doing })
     }
 
     /// Number of bytes that are here.
@@ -71,6 +74,26 @@ impl<'a> Spool<'a> {
         self.enough.is_some_and(|enough| self.length >= enough)
     }
 
+    /// Notes that the server says how the bytes are compressed. A name such as `a.csv` does not tell it.
+    pub(in crate::extract) fn note_encoding(&mut self, compression: Compression) {
+        self.encoding = Some(compression);
+    }
+
+    /// Notes what the server calls the content that is here. `None`: it has no name for it.
+    pub(in crate::extract) fn note_validator(&mut self, validator: Option<String>) {
+        self.validator = validator;
+    }
+
+    /// What the server calls the content that is here.
+    pub(in crate::extract) fn validator(&self) -> Option<&str> {
+        self.validator.as_deref()
+    }
+
+    /// How the bytes are compressed, as the server says.
+    pub(super) fn encoding(&self) -> Option<Compression> {
+        self.encoding
+    }
+
     /// Appends the next bytes of the file. Those that are not wanted any more are dropped.
     pub(in crate::extract) async fn append(&mut self, bytes: &[u8]) -> Result<()> {
         let wanted = self.enough.map_or(u64::MAX, |enough| enough.saturating_sub(self.length));
@@ -83,7 +106,6 @@ impl<'a> Spool<'a> {
 
     /// Drops what is here, because the server sends the file from its start again.
     pub(in crate::extract) async fn start_over(&mut self) -> Result<()> {
-        use tokio::io::{AsyncSeekExt, SeekFrom};
         self.file.set_len(0).await.map_err(|source| self.failed(source))?;
         self.file.seek(SeekFrom::Start(0)).await.map_err(|source| self.failed(source))?;
         self.budget.give_back(self.length);

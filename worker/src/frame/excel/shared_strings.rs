@@ -13,7 +13,7 @@ use super::text::rich_text_into;
 use super::xml::{Token, Xml};
 
 /// Bytes of texts that are held in memory. More are written to a file.
-const MEMORY_BYTES: usize = 16 << 20;
+const MEMORY_BYTES: usize = 8 << 20;
 /// Most bytes of all texts, which bounds the file.
 const MAX_BYTES: u64 = 8 << 30;
 /// Number of texts from one known place to the next.

@@ -119,8 +119,8 @@ impl Xml {
                 self.depth = self.depth.saturating_sub(1);
                 Ok(Token::End(Name(tag)))
             }
-            Event::Text(text) => Ok(Token::Text(text.xml10_content().into_owned().into())),
-            Event::CData(text) => Ok(Token::Text(text.xml10_content().into_owned().into())),
+            Event::Text(text) => Ok(Token::Text(text.xml10_content())),
+            Event::CData(text) => Ok(Token::Text(text.xml10_content())),
             Event::GeneralRef(reference) => {
                 if let Some(text) = resolve_xml_entity(&reference) {
                     return Ok(Token::Text(text.into()));

@@ -2,9 +2,9 @@
 
 use elt_shared::config::{ColumnType, NumberFormat};
 
-use super::Expectation;
 use super::spelling::Spelling;
 use super::types::{self, Lead, Types};
+use super::{Declared, Expectation};
 use crate::frame::CellKind;
 use crate::frame::record_batch::{Cell, RecordBatch};
 use crate::frame::value::{self, LocalNumber, TimeFormat};
@@ -58,6 +58,10 @@ pub struct ColumnProfile {
     spelling: Spelling,
     evidence: [Option<Box<Evidence>>; Types::COUNT],
     tests: Vec<Test>,
+    /// The type that the files declare.
+    declared: Option<Declared>,
+    /// Whether all cells are of the declared type, if inference does not know that type.
+    admitted: bool,
 }
 
 /// Whether every cell converts to a type that the schema or the table expects.
@@ -69,7 +73,7 @@ struct Test {
 }
 
 impl ColumnProfile {
-    pub(super) fn new(name: String, expectation: Option<&Expectation>) -> Self {
+    pub(super) fn new(name: String, expectation: Option<&Expectation>, declared: Option<Declared>) -> Self {
         let tests = expectation.map_or_else(Vec::new, |expectation| {
             let test = |&column_type| Test { column_type, format: expectation.format.clone(), refuted: None };
             expectation.types.iter().map(test).collect()
@@ -86,11 +90,23 @@ impl ColumnProfile {
             spelling: Spelling::default(),
             evidence: [const { None }; Types::COUNT],
             tests,
+            declared,
+            admitted: true,
         }
     }
 
-    /// The narrowest type that holds all values without loss. It is text when no other type does, or no cell has a value.
+    /// The type that the files declare and that every cell is of. `None`: they declare none, or a cell is outside its range.
+    pub fn declared(&self) -> Option<&Declared> {
+        let is_empty = self.non_nulls == 0;
+        self.declared.as_ref().filter(|declared| is_empty || declared.holds(self.possible, self.admitted))
+    }
+
+    /// The type that the files declare; else the narrowest type that holds all values without loss. It is text when no other
+    /// type does, or no cell has a value.
     pub fn inferred(&self) -> ColumnType {
+        if let Some(declared) = self.declared() {
+            return declared.column_type;
+        }
         let has = |types| self.possible.has(types);
         if self.non_nulls == 0 {
             ColumnType::Text
@@ -129,6 +145,9 @@ impl ColumnProfile {
     /// The cell that made the inferred type what it is: the last one that ruled a narrower type out.
     /// `None`: no cell ruled a narrower type out, or no cell has a value.
     pub fn deciding(&self) -> Option<&Evidence> {
+        if self.declared().is_some() {
+            return None;
+        }
         let index = match self.inferred() {
             ColumnType::Numeric(_) => Types::BIGINT,
             ColumnType::Double => Types::NUMERIC,
@@ -156,6 +175,10 @@ impl ColumnProfile {
         match place.numbers {
             None => self.test_plain_cells(record_batch, text, column, place),
             Some(numbers) => self.test_local_cells(numbers, record_batch, text, column, place),
+        }
+        if let Some(declared) = self.declared.as_ref().filter(|declared| self.admitted && declared.is_tested()) {
+            let mut cells = record_batch.column(column);
+            self.admitted = cells.all(|cell| declared.admits(cell.kind(), record_batch.bytes(text, cell)));
         }
         for test in 0..self.tests.len() {
             if self.tests[test].refuted.is_none() && !self.implied(&self.tests[test]) {
@@ -261,6 +284,20 @@ impl ColumnProfile {
 
     /// Adds the profile of the same column in a later file.
     pub(super) fn merge(&mut self, later: Self) {
+        let silent = |profile: &Self| profile.non_nulls == 0 && profile.declared.is_none();
+        self.declared = if silent(&later) {
+            self.declared.take()
+        } else if silent(self) {
+            later.declared
+        } else {
+            let (mine, theirs) = (self.declared.take(), later.declared);
+            match (self.non_nulls, later.non_nulls) {
+                (0, 1..) => theirs,
+                (1.., 0) => mine,
+                _ => mine.zip(theirs).and_then(|(mine, theirs)| mine.together(theirs)),
+            }
+        };
+        self.admitted &= later.admitted;
         self.non_nulls += later.non_nulls;
         self.null_tokens += later.null_tokens;
         self.empties += later.empties;

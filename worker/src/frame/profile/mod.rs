@@ -5,11 +5,13 @@
 //!
 //! # Layout
 //! - [`mod@column`]: the profile of one column
+//! - [`declared`]: the type that a file declares for a column
 //! - [`spelling`]: texts that look like numbers with commas
 //! - [`types`]: sets of types, and the types that a cell could be
 //! - this file: files in parallel, merged in their order
 
 mod column;
+mod declared;
 mod spelling;
 mod types;
 
@@ -23,9 +25,11 @@ use elt_shared::explained::Code;
 use tokio_util::sync::CancellationToken;
 
 pub use column::{ColumnProfile, Evidence};
+pub use declared::Declared;
 
 use super::BadRecord;
 use super::delimited::with_likely_fix;
+use super::fixed_width;
 use super::read::{self, FileError, FileSummary, Open, Reader};
 use crate::error::{PipelineError, Result};
 use crate::input::{Format, InputFile};
@@ -79,7 +83,7 @@ pub struct FileProfile {
 impl Profile {
     /// The profile of columns without any cell.
     pub fn of_columns(names: Vec<String>) -> Self {
-        let columns = names.iter().map(|name| ColumnProfile::new(name.clone(), None)).collect();
+        let columns = names.iter().map(|name| ColumnProfile::new(name.clone(), None, None)).collect();
         let file = FileProfile {
             index: 0,
             names,
@@ -221,10 +225,10 @@ impl Profiled {
         }
     }
 
-    /// Sets `nothing_readable` when every record of a delimited file was rejected, because the file is then probably
-    /// read with wrong settings. JSON is exempt, because a broken line of JSON does not depend on settings.
+    /// Sets `nothing_readable` when every record of a file was rejected, because the file is then probably read with
+    /// wrong settings. JSON and XML are exempt, because a broken record of theirs does not depend on settings.
     fn judge(&mut self, file: &InputFile) {
-        if matches!(file.format, Format::Json | Format::Ndjson) {
+        if matches!(file.format, Format::Json | Format::Ndjson | Format::Xml) {
             return;
         }
         // Rows that a shape leaves out were readable.
@@ -239,6 +243,8 @@ impl Profiled {
                     "Correct the cells that the message names, or write where the table is in the source, `excel: {header: \
                      N, range: B3:H}`.",
                 ),
+                Format::Parquet | Format::Arrow => error.hint("Correct the values in the program that writes the file."),
+                Format::FixedWidth => error.hint(fixed_width::next_step(bad.code)),
                 _ => with_likely_fix(error, file, bad.code),
             });
         }
@@ -247,11 +253,12 @@ impl Profiled {
     /// Adds the columns that appeared since the last batch.
     fn name_columns(&mut self, reader: &Reader, expectations: &[Expectation]) {
         let names = reader.names();
-        for name in &names[self.columns.len()..] {
+        for (index, name) in names.iter().enumerate().skip(self.columns.len()) {
             let lower = name.to_lowercase();
             let exact = expectations.iter().find(|expectation| expectation.column == *name);
             let expectation = exact.or_else(|| expectations.iter().find(|other| other.column.to_lowercase() == lower));
-            self.columns.push(ColumnProfile::new(name.clone(), expectation));
+            let declared = reader.declared(index).cloned();
+            self.columns.push(ColumnProfile::new(name.clone(), expectation, declared));
             self.file.names.push(name.clone());
         }
     }

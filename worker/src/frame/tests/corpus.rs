@@ -17,13 +17,13 @@ fn folder() -> PathBuf {
 }
 
 /// A line of the table.
-struct Case<'a> {
-    file: &'a str,
-    options: &'a str,
-    outcome: &'a str,
+pub(super) struct Case<'a> {
+    pub(super) file: &'a str,
+    pub(super) options: &'a str,
+    pub(super) outcome: &'a str,
 }
 
-fn cases(table: &str) -> impl Iterator<Item = Case<'_>> {
+pub(super) fn cases(table: &str) -> impl Iterator<Item = Case<'_>> {
     table.lines().skip(1).map(|line| {
         let mut cells = line.split('\t');
         let mut next = || cells.next().expect("file, options, outcome and why");
@@ -80,7 +80,7 @@ fn numbers(csv: &mut CsvOptions) -> &mut NumberFormat {
 }
 
 /// `2 rows of id bigint, name text; blank 1; bad 3 too_many_cells; 1 warning`, or `error unclosed_quote:2`.
-fn describe(file: &TestFile) -> String {
+pub(super) fn describe(file: &TestFile) -> String {
     let outcome = file.read();
     let profile = profile(std::slice::from_ref(&file.input), &[], &CancellationToken::new()).expect("nobody stops it");
     let found = &profile.files[0];
@@ -137,8 +137,8 @@ fn every_odd_file_is_read_as_the_table_says() {
     let files = std::fs::read_dir(folder()).expect("the folder").count();
     assert_eq!(
         files,
-        count + 5,
-        "every file has a line, apart from the table, the cells, their script, README and .gitattributes"
+        count + 6,
+        "every file has a line, apart from the table, the cells, their script, README, .gitattributes and the folder `formats`"
     );
 }
 

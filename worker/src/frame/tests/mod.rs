@@ -3,8 +3,11 @@
 mod corpus;
 mod csv_dialects;
 mod delimited;
+mod fixed_width;
+mod format_corpus;
 mod json;
 mod profile;
+mod xml;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -61,6 +64,12 @@ impl TestFile {
 
     pub(super) fn with(mut self, change: impl FnOnce(&mut CsvOptions)) -> Self {
         change(&mut Arc::make_mut(&mut self.input.options).csv);
+        self
+    }
+
+    pub(super) fn read_as(mut self, format: Format, change: impl FnOnce(&mut FileOptions)) -> Self {
+        self.input.format = format;
+        change(Arc::make_mut(&mut self.input.options));
         self
     }
 

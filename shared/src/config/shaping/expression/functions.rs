@@ -1,6 +1,8 @@
 //! The functions that an expression may call. Anything else is refused by its name.
 
-use sqlparser::ast::{Expr, Function as Called, FunctionArg, FunctionArgExpr, FunctionArguments, TrimWhereField};
+use sqlparser::ast::{
+    Expr, Function as Called, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, TrimWhereField,
+};
 
 use super::read::{Read, Reader};
 use super::types::{one_type, together};
@@ -92,6 +94,10 @@ const UNSTEADY: &[&str] = &[
 /// Reads a call of a function.
 pub(super) fn call(reader: &Reader<'_>, tree: &Expr, called: &Called) -> Read {
     let name = called.name.to_string().to_lowercase();
+    if name == "user" && matches!(called.args, FunctionArguments::None) {
+        // Without parentheses it is a column, as everybody means who has one of this name.
+        return Ok(reader.column(&Ident::new(called.name.to_string())));
+    }
     if AGGREGATES.contains(&name.as_str()) || called.over.is_some() {
         return Err(Problem::new(format!(
             "{name} is not available: a shape computes each row from its own cells; write it in a model of `transform:`"
@@ -99,7 +105,8 @@ pub(super) fn call(reader: &Reader<'_>, tree: &Expr, called: &Called) -> Read {
     }
     if UNSTEADY.contains(&name.as_str()) {
         return Err(Problem::new(format!(
-            "{name} is not available: the same row must have the same values whenever it is read"
+            "{name} is not available: the same row must have the same values whenever it is read; a column of this name stands in \
+             double quotes"
         )));
     }
     let Some((name, fewest, most)) = FUNCTIONS.iter().find(|(known, ..)| *known == name) else {

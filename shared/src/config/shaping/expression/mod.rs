@@ -32,6 +32,8 @@ const MAX_CHARACTERS: usize = 4_000;
 const MAX_PARTS: usize = 400;
 /// Deepest nesting of an expression. A chain of operators, such as `a || b || c`, is nested as well.
 const MAX_DEPTH: usize = 60;
+/// Deepest nesting of functions within functions.
+const MAX_CALLS: usize = 10;
 
 /// A checked expression.
 #[derive(Debug, Clone, PartialEq)]
@@ -330,21 +332,30 @@ pub(super) struct Problem {
     pub at: Option<(usize, usize)>,
     /// A sentence.
     pub message: String,
+    /// Whether it is about the whole text, so that no part of the text is its place.
+    whole: bool,
 }
 
 impl Problem {
     fn new(message: impl Into<String>) -> Self {
-        Self { at: None, message: message.into() }
+        Self { at: None, message: message.into(), whole: false }
+    }
+
+    /// A problem of the whole text, such as its size.
+    fn of_all(message: impl Into<String>) -> Self {
+        Self { whole: true, ..Self::new(message) }
     }
 
     fn at(span: Span, message: impl Into<String>) -> Self {
         let at = (span.start.line > 0).then(|| (span.start.line as usize, span.start.column as usize));
-        Self { at, message: message.into() }
+        Self { at, ..Self::new(message) }
     }
 
     /// The problem with a place, unless it has one.
     fn or_at(mut self, of: &impl Spanned) -> Self {
-        self.at = self.at.or(Self::at(of.span(), "").at);
+        if self.at.is_none() && !self.whole {
+            self.at = Self::at(of.span(), "").at;
+        }
         self
     }
 }
@@ -352,7 +363,12 @@ impl Problem {
 /// Reads an expression. `scope` has the columns that were computed before it.
 pub(super) fn parse(text: &str, scope: &Scope) -> Result<Expression, Problem> {
     if text.chars().count() > MAX_CHARACTERS {
-        return Err(Problem::new(format!("the expression is longer than {MAX_CHARACTERS} characters")));
+        return Err(Problem::of_all(format!("the expression is longer than {MAX_CHARACTERS} characters")));
+    }
+    if calls_within_calls(text) > MAX_CALLS {
+        return Err(Problem::of_all(format!(
+            "functions are nested deeper than {MAX_CALLS} levels: compute a part of it as a column of its own"
+        )));
     }
     let mut parser = Parser::new(&PostgreSqlDialect {})
         .with_recursion_limit(MAX_DEPTH)
@@ -371,7 +387,7 @@ fn unreadable(error: ParserError, expression: &str) -> Problem {
     let text = match error {
         ParserError::TokenizerError(text) | ParserError::ParserError(text) => text,
         ParserError::RecursionLimitExceeded => {
-            return Problem::new(format!("the expression is nested deeper than {MAX_DEPTH} levels"));
+            return Problem::of_all(format!("the expression is nested deeper than {MAX_DEPTH} levels"));
         }
     };
     let (text, place) = match text.split_once(" at Line: ") {
@@ -391,5 +407,39 @@ fn unreadable(error: ParserError, expression: &str) -> Problem {
     let at = if text.contains("found: EOF") { Some(end()) } else { at };
     let lower = text.strip_prefix("Expected: ").map(|text| format!("expected {text}"));
     let text = lower.unwrap_or_else(|| text.to_owned()).replace("found: EOF", "found the end");
-    Problem { at, message: format!("is not an expression: {}", text.replace("found: ", "found ")) }
+    Problem { at, ..Problem::new(format!("is not an expression: {}", text.replace("found: ", "found "))) }
+}
+
+/// Words that may stand before a parenthesis without calling anything.
+const NO_CALLS: [&str; 10] = ["and", "between", "else", "from", "in", "like", "not", "or", "then", "when"];
+
+/// How deep calls of functions are nested in a text. The parser tries every call in two ways, so that its time doubles with each
+/// level.
+fn calls_within_calls(text: &str) -> usize {
+    let (mut open, mut deepest): (Vec<bool>, usize) = (Vec::new(), 0);
+    let (mut quote, mut word) = (None, String::new());
+    for letter in text.chars() {
+        match (quote, letter) {
+            (Some(closing), letter) if letter == closing => quote = None,
+            (Some(_), _) => {}
+            (None, '\'' | '"') => {
+                quote = Some(letter);
+                word.clear();
+            }
+            (None, '(') => {
+                open.push(!word.is_empty() && !NO_CALLS.contains(&word.to_lowercase().as_str()));
+                deepest = deepest.max(open.iter().filter(|is_call| **is_call).count());
+                word.clear();
+            }
+            (None, ')') => {
+                open.pop();
+                word.clear();
+            }
+            (None, letter) if letter.is_alphanumeric() || letter == '_' => word.push(letter),
+            // A word may stand apart from its parenthesis.
+            (None, letter) if letter.is_whitespace() => {}
+            (None, _) => word.clear(),
+        }
+    }
+    deepest
 }

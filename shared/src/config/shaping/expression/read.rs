@@ -34,11 +34,12 @@ impl Reader<'_> {
     pub(super) fn read(&self, tree: &Expr) -> Read {
         self.parts.set(self.parts.get() + 1);
         if self.parts.get() > MAX_PARTS {
-            return Err(Problem::new(format!("the expression has more than {MAX_PARTS} parts")));
+            return Err(Problem::of_all(format!("the expression has more than {MAX_PARTS} parts")));
         }
-        if self.depth.get() == MAX_DEPTH {
-            return Err(Problem::new(format!(
-                "the expression is nested deeper than {MAX_DEPTH} levels, operators included"
+        if self.depth.get() + chained(tree) > MAX_DEPTH {
+            return Err(Problem::of_all(format!(
+                "the expression is nested deeper than {MAX_DEPTH} levels, and each operator of a chain is a level: compute a part \
+                 of it as a column of its own, or use concat, coalesce or in"
             )));
         }
         self.depth.set(self.depth.get() + 1);
@@ -50,7 +51,7 @@ impl Reader<'_> {
     fn part(&self, tree: &Expr) -> Read {
         match tree {
             Expr::Nested(inner) => self.read(inner),
-            Expr::Identifier(name) => self.column(name),
+            Expr::Identifier(name) => Ok(self.column(name)),
             Expr::Value(value) => constant(value),
             Expr::UnaryOp { op, expr } => self.unary(tree, *op, expr),
             Expr::BinaryOp { left, op, right } => self.binary(tree, left, op, right),
@@ -154,12 +155,13 @@ impl Reader<'_> {
         self.read(tree)?.into_type(wanted).map_err(|problem| problem.or_at(tree))
     }
 
-    fn column(&self, name: &Ident) -> Read {
+    /// A column by its name: one that was computed before, else one of the file.
+    pub(super) fn column(&self, name: &Ident) -> Expression {
         let written = name.to_string();
-        Ok(match self.scope.find(&name.value) {
+        match self.scope.find(&name.value) {
             Some((index, value_type)) => Expression::new(Operation::Computed(index), value_type, written),
             None => Expression::new(Operation::Column(name.value.clone()), ValueType::Text, written),
-        })
+        }
     }
 
     fn unary(&self, tree: &Expr, operator: UnaryOperator, of: &Expr) -> Read {
@@ -303,6 +305,17 @@ impl Reader<'_> {
         let branches = conditions.into_iter().zip(results).collect();
         Ok(Expression::new(Operation::Case(branches, Box::new(otherwise)), value_type, tree.to_string()))
     }
+}
+
+/// Number of operators that follow each other, which the parser nests without a limit of its own. It is counted without walking
+/// into the tree, because the tree may be too deep for that.
+fn chained(tree: &Expr) -> usize {
+    std::iter::successors(Some(tree), |tree| match tree {
+        Expr::BinaryOp { left, .. } => Some(left),
+        _ => None,
+    })
+    .take(MAX_DEPTH + 1)
+    .count()
 }
 
 /// Whether the parser cannot have read two parts as one.

@@ -140,11 +140,60 @@ fn hostile_expressions_are_refused_quickly() {
     let wide = format!("concat({})", vec!["concat(a,b,c,d,e,f,g,h,i,j)"; 45].join(","));
     assert!(refused(&wide).contains("more than 400 parts"), "{}", refused(&wide));
     type_of(&vec!["a"; 50].join("||"));
-    type_of(&format!("{}a{}", "lower(".repeat(45), ")".repeat(45)));
+    type_of(&format!("{}a{}", "lower(".repeat(10), ")".repeat(10)));
+    assert!(
+        refused(&format!("{}a{}", "lower (".repeat(11), ")".repeat(11)))
+            .contains("functions are nested deeper than 10")
+    );
+    let inside = format!("lower({})", vec!["a"; 200].join("||"));
+    assert!(refused(&inside).contains("nested deeper than 60 levels"));
+    type_of(&format!("{}a = 'lower(lower(' {}", "not (".repeat(20), ")".repeat(20)));
     assert!(refused(&"x".repeat(5_000)).contains("longer than 4000 characters"));
     let nested = format!("{}a{}", "lower(".repeat(600), ")".repeat(600));
     refused(&nested);
     assert!(refused("a ~ '(((((x{50}){50}){50}){50}){50})'").contains("too large"));
+}
+
+#[test]
+fn columns_may_have_the_names_of_words() {
+    for name in [
+        "user",
+        "date",
+        "timestamp",
+        "value",
+        "values",
+        "type",
+        "name",
+        "key",
+        "year",
+        "day",
+        "position",
+        "status",
+        "count",
+        "comment",
+        "number",
+        "text",
+        "zone",
+        "level",
+        "index",
+        "rank",
+        "left",
+        "right",
+        "replace",
+        "id",
+        "price",
+    ] {
+        let read = parse(&format!("{name} = 'x'"), &Scope::default());
+        let quoted = parse(&format!("\"{name}\" = 'x'"), &Scope::default()).unwrap();
+        match read {
+            Ok(read) => assert_eq!(
+                format!("{:?}", read.operation).replace('"', ""),
+                format!("{:?}", quoted.operation).replace("\\\"", "").replace('"', ""),
+                "{name}"
+            ),
+            Err(problem) => panic!("{name}: {}", problem.message),
+        }
+    }
 }
 
 #[test]

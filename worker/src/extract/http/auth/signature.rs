@@ -101,6 +101,7 @@ mod tests {
 
     fn request(url: &str, body: Option<&'static str>) -> Request {
         Request {
+            open_headers: HeaderMap::new(),
             method: reqwest::Method::POST,
             url: Url::parse(url).expect("a url"),
             headers: HeaderMap::new(),

@@ -88,7 +88,8 @@ impl Connection {
         let server = Arc::clone(&self.server);
         if self.has_facts {
             let line = server.answer(About::Look(path), self.ftp.mlst(Some(path))).await?;
-            match entries::of_facts(line.trim_start()) {
+            // Some servers leave the name out, which is known.
+            match entries::of_facts(&format!("{} .", line.trim_start())) {
                 Some(Entry { kind: Kind::Link, .. }) => {}
                 Some(entry) => return Ok(entry.kind),
                 None => return Err(server.failed(About::Look(path), FtpError::BadResponse)),
@@ -140,12 +141,12 @@ impl Connection {
         let about = About::File(folder);
         if self.has_facts {
             let command = if folder.is_empty() { "MLSD".to_owned() } else { format!("MLSD {folder}") };
-            let data = self.transfer(about, &command, 0).await?;
+            let data = self.transfer(about, &command).await?;
             return self.listing(data, folder, most).await;
         }
         // The path of LIST would be taken for options or a pattern by some servers.
         self.enter(folder).await?;
-        let data = self.transfer(about, "LIST", 0).await;
+        let data = self.transfer(about, "LIST").await;
         let lines = match data {
             Ok(data) => self.listing(data, folder, most).await,
             Err(error) => Err(error),
@@ -203,7 +204,7 @@ impl Connection {
             Some(data) => data,
             None => {
                 spool.start_over().await?;
-                self.transfer(About::File(path), &command, 0).await?
+                self.transfer(About::File(path), &command).await?
             }
         };
         let mut piece = vec![0; PIECE_BYTES];
@@ -266,10 +267,10 @@ impl Connection {
     }
 
     /// Opens a data connection for a command.
-    async fn transfer(&mut self, about: About<'_>, command: &str, offset: u64) -> Result<Data> {
-        match self.transfer_at(about, command, offset).await? {
+    async fn transfer(&mut self, about: About<'_>, command: &str) -> Result<Data> {
+        match self.transfer_at(about, command, 0).await? {
             Some(data) => Ok(data),
-            None => Err(self.server.protocol("cannot go on in the middle of a file", "Retry the run.")),
+            None => Err(self.server.failed(about, FtpError::BadResponse)),
         }
     }
 

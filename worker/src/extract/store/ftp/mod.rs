@@ -47,6 +47,10 @@ impl<'a> FtpStore<'a> {
     /// When the source cannot be used as it is written.
     pub(super) fn open(source: &'a FtpSource, context: &'a ExtractContext, limits: &StoreLimits) -> Result<Self> {
         let server = Server::of(source, limits);
+        if source.path.contains(['\r', '\n', '\0']) {
+            let reason = "its name has a line break, which no command may have".into();
+            return Err(StoreError::Unreadable { name: server.shown(&source.path), reason });
+        }
         let wanted = Wanted::parse(&source.path, &server.shown(&source.path))?;
         let tls = match source.tls {
             FtpTls::None => None,
@@ -131,5 +135,6 @@ impl FileStore for FtpStore<'_> {
 /// The path as people see it, below the server's name.
 fn path_shown(path: &str) -> String {
     let slash = if path.starts_with('/') { "" } else { "/" };
-    format!("{slash}{}", byte_names::shown(path))
+    let printable = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+    format!("{slash}{}", byte_names::shown(path).chars().map(printable).collect::<String>())
 }

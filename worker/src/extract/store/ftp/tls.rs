@@ -47,6 +47,7 @@ pub(super) fn certificate_problem(error: &str) -> Option<&'static str> {
         ("not valid yet", "is not valid yet"),
         ("NotValidForName", "was issued for another host name"),
         ("not valid for name", "was issued for another host name"),
+        ("BadSignature", "was signed with another key than that of the authority"),
         ("CaUsedAsEndEntity", "is that of an authority, not of a server"),
     ];
     let found = named.iter().find(|(word, _)| problem.contains(word));

@@ -28,12 +28,12 @@ pub(super) async fn list(
         {
             let Wanted::Glob { start, depth, matcher, .. } = wanted else { return Ok(Listing::default()) };
             let walk = Walk { glob: Some(matcher), depth: *depth, options, most };
-            return walk.from(connection, start).await;
+            return walk.below(connection, start).await;
         }
         Err(error) => return Err(error),
     };
     match named {
-        Kind::Folder(_) => Walk { glob: None, depth: 0, options, most }.from(connection, path).await,
+        Kind::Folder(_) => Walk { glob: None, depth: 0, options, most }.below(connection, path).await,
         Kind::File(version) => {
             Ok(Listing { files: vec![file(path, version.unwrap_or_default())], named: true, ..Listing::default() })
         }
@@ -69,7 +69,7 @@ struct Folder {
 impl Walk<'_> {
     /// Every wanted file of a folder, and of the folders below it. One below the first that cannot be listed is left out with
     /// the reason.
-    async fn from(&self, connection: &mut Connection, start: &str) -> Result<Listing> {
+    async fn below(&self, connection: &mut Connection, start: &str) -> Result<Listing> {
         let mut listing = Listing::default();
         let mut folders = vec![Folder { path: start.to_owned(), unique: None, level: 0 }];
         let (mut seen, mut listed) = (HashSet::new(), 0);
@@ -121,11 +121,7 @@ impl Walk<'_> {
         }
         let path = join(&folder.path, &entry.name);
         if entry.name.contains(['/', '\0', '\r']) {
-            listing.left_out.push((
-                path.replace('\0', "\u{fffd}"),
-                Failed,
-                "the server gives it a name that cannot be one".into(),
-            ));
+            listing.left_out.push((path, Failed, "the server gives it a name that cannot be one".into()));
             return Ok(());
         }
         if let Kind::Folder(unique) = entry.kind {
