@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use elt_worker::extract::http::propose::quoted;
+use elt_worker::frame::dialect_proposal::Proposed;
 use elt_worker::frame::profile::{ColumnProfile, Profile};
 
 /// What lies in a place.
@@ -13,16 +14,32 @@ pub struct Found<'a> {
     pub profile: &'a Profile,
     /// Files that were not read, and why.
     pub not_read: Vec<String>,
-    /// The encoding that the files need, when they are not UTF-8.
-    pub encoding: Option<&'static str>,
+    /// What the files need to be read.
+    pub keys: &'a [Proposed],
     /// Lines of the source that say what the file holds.
     pub format: &'a str,
 }
 
-/// The source as YAML.
-pub fn source(path: &str, encoding: Option<&str>, format: &str) -> String {
-    let csv = encoding.map(|encoding| format!("    csv: {{ encoding: {encoding} }}\n")).unwrap_or_default();
-    format!("  - type: local\n    path: {}\n{csv}{format}", quoted(path))
+/// The source as YAML, with the reasons for what it says about its files.
+pub fn source(path: &str, keys: &[Proposed], format: &str) -> String {
+    let mut text = format!("  - type: local\n    path: {}\n", quoted(path));
+    if keys.is_empty() {
+        return text + format;
+    }
+    let mut reasons: Vec<(Vec<&str>, &str)> = Vec::new();
+    for Proposed { key, reason, .. } in keys {
+        match reasons.iter_mut().find(|(_, other)| other == reason) {
+            Some((keys, _)) => keys.push(key),
+            None => reasons.push((vec![key], reason)),
+        }
+    }
+    for (keys, reason) in reasons {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "    # {}: {}", keys.join(", "), reason.replace(char::is_control, " "));
+    }
+    let pairs: Vec<_> = keys.iter().map(|Proposed { key, value, .. }| format!("{key}: {value}")).collect();
+    let _ = writeln!(text, "    csv: {{ {} }}", pairs.join(", "));
+    text + format
 }
 
 /// The whole config.
@@ -35,7 +52,7 @@ pub fn write(path: &str, table: &str, target: &str, found: &Found<'_>) -> String
         text.push_str(&format!("# Not read: {}\n", reason.replace(char::is_control, " ")));
     }
     text.push_str(&format!("# `elt schema` describes every key there is.\nname: {}\n\nsources:\n", quoted(table)));
-    text.push_str(&source(path, found.encoding, found.format));
+    text.push_str(&source(path, found.keys, found.format));
     text.push_str(&dialects(found));
     text.push_str("    # recursive: true      # folders below, too\n    # settle_seconds: 5    # leave files alone that were written just now\n");
     let server = "  # Without a server of its own the target is ELT_TARGET_URL. A server of yours:
@@ -93,9 +110,6 @@ fn line(column: &ColumnProfile) -> String {
 /// How the text files are read, as a comment: `As found: orders.csv has the delimiter "," and its header in the first line`.
 fn dialects(found: &Found<'_>) -> String {
     let mut lines = String::new();
-    if found.encoding.is_some() {
-        lines.push_str("    # The files are not UTF-8. Check the umlauts and accents: it is a guess which of the old encodings it is.\n");
-    }
     let mut seen: Vec<&str> = Vec::new();
     for file in &found.profile.files {
         let Some(delimiter) = file.summary.delimiter.as_deref().filter(|delimiter| !seen.contains(delimiter)) else {
@@ -103,7 +117,12 @@ fn dialects(found: &Found<'_>) -> String {
         };
         seen.push(delimiter);
         let name = found.names[file.index].replace(char::is_control, " ");
-        let _ = writeln!(lines, "    # As found: {name} has the delimiter {delimiter} and a header in its first line.");
+        let header = match file.summary.dialect.as_ref().and_then(|dialect| dialect.header_line) {
+            Some(1) => "a header in its first line".to_owned(),
+            Some(line) => format!("its header in line {line}"),
+            None => "no header".to_owned(),
+        };
+        let _ = writeln!(lines, "    # As found: {name} has the delimiter {delimiter} and {header}.");
     }
     lines
 }

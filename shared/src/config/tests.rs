@@ -1,6 +1,7 @@
 //! What a config means, and what is said about one that means nothing.
 
 mod auth;
+mod csv;
 mod effort;
 mod file_formats;
 mod limits;

@@ -2,11 +2,14 @@
 
 use elt_shared::config::{ApiSource, SourceConfig};
 use elt_shared::runs::{Choice, Confidence, SourcePreview};
+use tokio_util::sync::CancellationToken;
 
 use super::http::propose::{self, References, Wish};
-use super::sample::{FirstRows, first_rows};
+use super::sample::{FirstRows, LARGEST, first_rows};
 use super::{ExtractContext, probe};
 use crate::error::{PipelineError, Result};
+use crate::frame::dialect_proposal::{self, Proposed};
+use crate::input::InputFile;
 
 /// Shows the beginning of a source. `with_config`: and writes a config for it, when it is an API.
 pub async fn preview(
@@ -55,12 +58,30 @@ async fn of_files(index: usize, source: &SourceConfig, context: &ExtractContext)
     let Some(head) = sample.head else { return Ok(SourcePreview::default()) };
     // Of a large file on a server only the beginning was fetched, and its types would be those of a part.
     let whole = matches!(source, SourceConfig::Local(_));
-    let FirstRows { columns, rows, total, error, .. } =
-        tokio::task::spawn_blocking(move || first_rows(&head)).await.unwrap_or_default();
+    let reading = move || (first_rows(&head), if whole { dialect_choices(&head) } else { Vec::new() });
+    let (FirstRows { columns, rows, total, error, .. }, choices) =
+        tokio::task::spawn_blocking(reading).await.unwrap_or_default();
     let problem = error.filter(|_| whole).map(|error| elt_shared::runs::ProbeProblem {
         code: error.code.into(),
         message: error.message,
         next_step: error.next_step.into_owned(),
     });
-    Ok(SourcePreview { columns, rows, rows_total: total.filter(|_| whole), problem, ..SourcePreview::default() })
+    let rows_total = total.filter(|_| whole);
+    Ok(SourcePreview { columns, rows, rows_total, problem, choices, ..SourcePreview::default() })
+}
+
+/// The keys of `csv:` that a file needs beside those of the config. It blocks its thread.
+fn dialect_choices(file: &InputFile) -> Vec<Choice> {
+    if file.stamp.size > LARGEST {
+        return Vec::new();
+    }
+    let proposal = dialect_proposal::propose(std::slice::from_ref(file), &CancellationToken::new());
+    let choice = |proposed: Proposed| Choice {
+        key: format!("csv.{}", proposed.key),
+        value: Some(proposed.value),
+        reason: proposed.reason,
+        confidence: Confidence::Likely,
+        ..Choice::default()
+    };
+    proposal.map_or_else(|_| Vec::new(), |proposal| proposal.keys.into_iter().map(choice).collect())
 }

@@ -15,7 +15,7 @@ const COLUMNS: usize = 200;
 /// Characters of a cell that are shown.
 const CHARACTERS: usize = 200;
 /// Largest file that is read to its end for its types, in bytes on disk. Of a larger one the first rows are shown without.
-const LARGEST: u64 = 64 << 20;
+pub(super) const LARGEST: u64 = 64 << 20;
 
 /// The beginning of a file.
 #[derive(Debug, Default)]

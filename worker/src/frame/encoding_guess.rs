@@ -133,17 +133,21 @@ fn single_byte(sample: &[u8]) -> Option<&'static Encoding> {
 const LETTERS_OF_1250: [u8; 12] = [0xA3, 0xA5, 0xAF, 0xB3, 0xB9, 0xBC, 0xBE, 0xBF, 0x8D, 0x8F, 0x9C, 0x9F];
 const LETTERS_OF_8859_2: [u8; 6] = [0xA1, 0xA6, 0xAC, 0xB1, 0xB6, 0xB5];
 
+/// Bytes that are signs in windows-1252 and are not usual within words.
+const SIGNS_OF_1252: [u8; 21] = [
+    0x80, 0x85, 0x89, 0x8B, 0x94, 0x95, 0x96, 0x97, 0x99, 0x9B, 0xA1, 0xA2, 0xA3, 0xA4, 0xA5, 0xA6, 0xA7, 0xA9, 0xAE,
+    0xBB, 0xBF,
+];
+/// Bytes that are quotation marks and daggers in windows-1252, which are not usual behind a letter.
+const OPENING_SIGNS: [u8; 6] = [0x82, 0x84, 0x86, 0x87, 0x91, 0x93];
+
 fn latin(sample: &[u8]) -> Option<&'static Encoding> {
     let count = |counts: &dyn Fn(u8) -> bool| sample.iter().filter(|&&byte| counts(byte)).count();
+    let is_letter = |byte: u8| byte.is_ascii_alphabetic() || byte >= 0xC0;
     let within = |all: &[u8]| {
-        let word = |byte: u8| byte.is_ascii_alphabetic() || byte >= 0xC0;
-        sample.windows(3).filter(|of| all.contains(&of[1]) && word(of[0]) && word(of[2])).count()
+        sample.windows(3).filter(|of| all.contains(&of[1]) && is_letter(of[0]) && is_letter(of[2])).count()
     };
     let high = count(&|byte| byte >= 0x80);
-    // Letters, and the signs that are common: the euro, typographic quotes and dashes, a space that does not break, degrees.
-    let usual = count(
-        &|byte| matches!(byte, 0x80 | 0x85 | 0x91..=0x97 | 0x8A | 0x8C | 0x8E | 0x9A | 0x9C | 0x9E | 0x9F | 0xA0..=0xFF),
-    );
     let unused = count(&|byte| matches!(byte, 0x81 | 0x8D | 0x8F | 0x90 | 0x9D));
     let (of_1250, of_8859_2) = (within(&LETTERS_OF_1250), within(&LETTERS_OF_8859_2));
     if of_1250 * 20 >= high && of_1250 >= 2 && of_1250 >= of_8859_2 {
@@ -151,9 +155,12 @@ fn latin(sample: &[u8]) -> Option<&'static Encoding> {
     } else if of_8859_2 * 20 >= high && of_8859_2 >= 2 {
         Some(ISO_8859_2)
     } else {
-        // In text of DOS and old Macintoshes most letters are where windows-1252 has signs or nothing.
-        let signs = within(&std::array::from_fn::<u8, 32, _>(|at| 0x80 + at as u8));
-        (unused == 0 && usual == high && signs * 4 <= high).then_some(WINDOWS_1252)
+        // In text of DOS and of old Macintoshes most letters are where windows-1252 has signs, nothing, or rare letters.
+        let rare = count(&|byte| matches!(byte, 0x83 | 0x88 | 0x8A | 0x8C | 0x8E | 0x98 | 0x9A | 0x9C | 0x9E | 0x9F));
+        let letters = count(&|byte| byte >= 0xC0);
+        let closed_in = within(&SIGNS_OF_1252);
+        let opening = sample.windows(2).filter(|of| OPENING_SIGNS.contains(&of[1]) && is_letter(of[0])).count();
+        (unused == 0 && rare <= letters && (closed_in + opening) * 4 <= high).then_some(WINDOWS_1252)
     }
 }
 
@@ -202,6 +209,7 @@ mod tests {
             ("id;name\n1;Müller\n2;Größe\n3;Jürgen Weiß\n", UTF_8),
             ("id;name\n1;Müller\n2;Größe\n3;Jürgen Weiß\n", WINDOWS_1252),
             ("id;name\n1;Zoë\n", WINDOWS_1252),
+            ("1;„Größe“ … 5 ‰\n", WINDOWS_1252),
             ("id;név\n1;Peña\n2;François – “déjà vu”\n3;12 €\n4;1º\n", WINDOWS_1252),
             ("id;miasto\n1;Łódź\n2;Wrocław\n3;Białystok\n4;Gdańsk\n5;Więcbork\n", WINDOWS_1250),
             ("id;miasto\n1;Łódź\n2;Bąków\n3;Wąsosz\n4;Śląsk\n5;Więcbork\n", ISO_8859_2),

@@ -14,10 +14,12 @@
 //! - `delimited`, [`fixed_width`], [`json`], [`xml`], `excel`: the formats: the text of a window becomes a `record_batch`
 //! - [`read`]: one reader for all formats
 //! - [`column_names`]: the names of a file's columns, as PostgreSQL can have them
+//! - [`dialect_proposal`]: the keys of `csv:` that files need
 //! - [`value`]: the rules by which a text is a value of a type
 //! - [`profile`]: the first pass
 
 pub mod column_names;
+pub mod dialect_proposal;
 pub mod fixed_width;
 pub mod json;
 pub mod profile;

@@ -39,6 +39,23 @@ pub struct FileError {
     pub line: Option<u64>,
     /// What to do about it.
     pub next_step: Cow<'static, str>,
+    /// Changes of `csv:` with which it can probably be read.
+    pub fixes: Vec<CsvFix>,
+}
+
+/// A change of `csv:`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CsvFix {
+    /// Pass over so many lines at the top of the file.
+    SkipRows(u16),
+    /// Separate cells by this character.
+    Delimiter(u8),
+    /// This character takes the meaning from the one behind it.
+    Escape(u8),
+    /// No character encloses cells.
+    NoQuote,
+    /// Numbers are written so.
+    Numbers(NumberFormat),
 }
 
 impl FileError {
@@ -48,12 +65,19 @@ impl FileError {
             Some(line) => (format!("{file}:{line}: {what}"), format!("line {line}: {what}")),
             None => (format!("{file}: {what}"), what.to_string()),
         };
-        Self { code, message, reason, line, next_step: "Correct the file; it is read again when it changes.".into() }
+        let next_step = "Correct the file; it is read again when it changes.".into();
+        Self { code, message, reason, line, next_step, fixes: Vec::new() }
     }
 
     /// The same error with another next step.
     pub(crate) fn hint(mut self, next_step: impl Into<Cow<'static, str>>) -> Self {
         self.next_step = next_step.into();
+        self
+    }
+
+    /// Adds changes of `csv:` with which the file can probably be read.
+    pub(super) fn fixed_by(mut self, fixes: impl IntoIterator<Item = CsvFix>) -> Self {
+        self.fixes.extend(fixes);
         self
     }
 

@@ -52,8 +52,9 @@ impl Cell {
         self.packed & 7 == CellKind::Null as u32
     }
 
+    /// Length of its bytes.
     #[inline(always)]
-    fn len(self) -> usize {
+    pub(super) fn len(self) -> usize {
         (self.packed >> 4) as usize
     }
 }

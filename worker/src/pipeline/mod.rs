@@ -25,6 +25,7 @@ mod incremental;
 mod locate_json_rows;
 mod refuse_input;
 mod replay;
+mod replay_dialect;
 mod undo;
 mod verify;
 mod work_folder;

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
+use elt_shared::config::{CsvOptions, FileOptions};
 use serde::Deserialize;
 
+use super::replay_dialect;
 use crate::error::{PipelineError, Result};
 use crate::input::{Compression, Format, InputFile};
 use crate::load::quarantine::replay::{self, ReplayRequest};
@@ -42,9 +45,16 @@ pub async fn rejected_rows(context: &RunContext, session: &mut Session, folder: 
     let table = session.table.clone();
     let replayed = replay::write(&mut session.connection, &table, &request, folder).await?;
     let files = replayed.files.into_iter().map(|file| {
+        let csv = if file.is_text {
+            replay_dialect::options(&context.config.sources, &file.original, &context.base)?
+        } else {
+            CsvOptions::default()
+        };
         let doing = format!("look at {}", file.path.display());
-        InputFile::at(file.name, file.path, Format::Csv, Compression::None)
-            .map_err(|source| PipelineError::Io { doing, source })
+        let name = format!("{}{}", file.original, replay_dialect::REJECTED_ROWS);
+        let input = InputFile::at(name, file.path, Format::Csv, Compression::None)
+            .map_err(|source| PipelineError::Io { doing, source })?;
+        Ok(InputFile { options: Arc::new(FileOptions { csv, ..FileOptions::default() }), ..input })
     });
     let files = files.collect::<Result<_>>()?;
     let warning = match (replayed.records, replayed.ids.is_empty()) {

@@ -92,6 +92,16 @@ impl SourceConfig {
         }
     }
 
+    /// How its files are read. `None`: it has no files.
+    pub fn files(&self) -> Option<&FileOptions> {
+        match self {
+            Self::Local(source) => Some(&source.files),
+            Self::Sftp(source) => Some(&source.files),
+            Self::Api(_) => None,
+            Self::S3(_) | Self::Http(_) | Self::Ftp(_) => self.place().map(|place| &place.files),
+        }
+    }
+
     /// Where the files are, without anything secret, which stays the same between runs. `None`: as for [`Self::place`].
     pub fn address(&self) -> Option<String> {
         match self {

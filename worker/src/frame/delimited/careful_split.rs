@@ -1,5 +1,5 @@
-//! Splits delimited text that has escapes, or spaces around its cells, byte by byte. The rules for quotes and line ends are
-//! those of [`super::split`], and these are added:
+//! Splits delimited text byte by byte, for files with escapes, spaces around their cells, comments or a footer. The rules for
+//! quotes and line ends are those of [`super::split`], and these are added:
 //!
 //! - The character behind an escape is taken as it is, inside and outside of quotes, be it a quote, a delimiter or a line end.
 //! - A bare cell `\N` is NULL where the escape is a backslash, because databases export NULL so.
@@ -28,11 +28,7 @@ struct Read {
     has_value: bool,
 }
 
-impl<'a> CarefulSplitter<'a> {
-    pub(super) fn new(dialect: Dialect, text: &'a [u8], ended: bool) -> Self {
-        Self { dialect, text, ended }
-    }
-
+impl CarefulSplitter<'_> {
     fn cell(&self, start: usize, lines: &mut u64, extra: &mut Vec<u8>) -> Result<Read, Cut> {
         let start = if self.dialect.trim { self.behind_blanks(start) } else { start };
         if self.dialect.quote.is_some() && self.text.get(start).copied() == self.dialect.quote {
@@ -172,7 +168,11 @@ impl<'a> CarefulSplitter<'a> {
     }
 }
 
-impl Records for CarefulSplitter<'_> {
+impl<'a> Records<'a> for CarefulSplitter<'a> {
+    fn new(dialect: Dialect, text: &'a [u8], ended: bool) -> Self {
+        Self { dialect, text, ended }
+    }
+
     fn record(&mut self, start: usize, keep: usize, record_batch: &mut RecordBatch) -> Result<Record, Cut> {
         let mut record = Record::unfinished();
         let mut cell_start = start;

@@ -36,7 +36,7 @@ use careful_split::CarefulSplitter;
 use split::{Cut, Dialect, Record, Records, Splitter};
 use walk::{Position, RowRules, WindowText};
 
-pub(super) use opening::likely_fix;
+pub(super) use opening::with_likely_fix;
 
 /// A delimited file that is being read.
 pub(super) struct Delimited {
@@ -129,7 +129,7 @@ impl Delimited {
         let (dialect, ended) = (self.dialect, self.window.ended());
         let text = &self.window.text()[self.position.done..];
         let (mut plain, mut careful);
-        let splitter: &mut dyn Records = if dialect.is_plain() {
+        let splitter: &mut dyn Records<'_> = if dialect.is_plain() {
             plain = Splitter::new(dialect, text, ended);
             &mut plain
         } else {
@@ -223,10 +223,10 @@ impl Delimited {
         let (dialect, rules) = (self.dialect, &self.rules);
         let from = Position { done: 0, ..self.position };
         let window = WindowText { text, ended, clean };
-        let (cut, position) = if dialect.is_plain() {
-            walk::walk(Splitter::new(dialect, text, ended), window, dialect, rules, from, record_batch)
+        let (cut, position) = if dialect.is_plain() && !rules.is_framed() {
+            walk::walk::<false, Splitter<'_>>(window, dialect, rules, from, record_batch)
         } else {
-            walk::walk(CarefulSplitter::new(dialect, text, ended), window, dialect, rules, from, record_batch)
+            walk::walk::<true, CarefulSplitter<'_>>(window, dialect, rules, from, record_batch)
         };
         self.position = position;
         cut

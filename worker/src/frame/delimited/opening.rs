@@ -1,7 +1,5 @@
 //! The beginning of a delimited file: the lines above its header, and its dialect.
 
-use std::borrow::Cow;
-
 use elt_shared::config::{CsvOptions, HeaderPlace};
 use elt_shared::explained::Code;
 
@@ -9,7 +7,7 @@ use super::sniffed::sniffed;
 use super::split::Dialect;
 use super::{dialect, preamble, wide_preamble};
 use crate::frame::decode::Text;
-use crate::frame::read::FileError;
+use crate::frame::read::{CsvFix, FileError};
 use crate::frame::window::MAX_RECORD_BYTES;
 use crate::input::InputFile;
 
@@ -98,31 +96,39 @@ fn all_skipped(csv: &CsvOptions, skipped_lines: u64) -> Option<String> {
     ))
 }
 
-/// The next step for a file of which every row was rejected: the key to write in the config. `code` is the code of the
-/// first row.
-pub(in crate::frame) fn likely_fix(input: &InputFile, code: Code) -> Cow<'static, str> {
+/// Adds to the error about a file of which every row was rejected the next step: the key to write in the config. `code` is
+/// the code of the first row.
+pub(in crate::frame) fn with_likely_fix(error: FileError, input: &InputFile, code: Code) -> FileError {
     match code {
         Code::TooManyCells => match other_delimiter(input) {
-            Some(delimiter) => {
-                format!("Write `csv: {{delimiter: {}}}` in the source.", dialect::shown(delimiter)).into()
-            }
-            None => "Name every column in the header, or write the right csv.delimiter; a cell that holds the \
-                     delimiter must be quoted."
-                .into(),
+            Some(delimiter) => error
+                .hint(format!("Write `csv: {{delimiter: {}}}` in the source.", dialect::shown(delimiter)))
+                .fixed_by([CsvFix::Delimiter(delimiter)]),
+            None => error.hint(
+                "Name every column in the header, or write the right csv.delimiter; a cell that holds the delimiter must \
+                 be quoted.",
+            ),
         },
-        Code::InvalidEncoding => {
-            "Write the file's encoding in the source, `csv: {encoding: windows-1252}` for example.".into()
+        Code::InvalidEncoding => error.hint(
+            "Write the file's encoding in the source, `csv: {encoding: windows-1252}` for example; or `csv: {encoding: \
+             auto}`, which guesses it and says so.",
+        ),
+        Code::NulByte => {
+            error.hint("If the file is UTF-16 without a byte order mark, write `csv: {encoding: utf-16le}`.")
         }
-        Code::NulByte => "If the file is UTF-16 without a byte order mark, write `csv: {encoding: utf-16le}`.".into(),
-        Code::ShapeFailed => "Correct the expression in `shape`, or write a `where` that leaves such rows out.".into(),
-        Code::StrayQuote if has_escaped_quotes(input) => {
-            "Write `csv: {escape: \"\\\\\"}` in the source: a backslash escapes the quotes inside of quoted cells."
-                .into()
+        Code::ShapeFailed => {
+            error.hint("Correct the expression in `shape`, or write a `where` that leaves such rows out.")
         }
-        Code::StrayQuote => "Double the quotes inside quoted cells; or write another quote character in csv.quote, or \
-                             `csv: {quote: none}` if quotes are ordinary characters."
-            .into(),
-        _ => "Correct the file; it is read again when it changes.".into(),
+        Code::StrayQuote if has_escaped_quotes(input) => error
+            .hint("Write `csv: {escape: \"\\\\\"}` in the source: a backslash escapes the quotes inside of quoted cells.")
+            .fixed_by([CsvFix::Escape(b'\\')]),
+        Code::StrayQuote => error
+            .hint(
+                "Double the quotes inside quoted cells; or write another quote character in csv.quote, or `csv: {quote: \
+                 none}` if quotes are ordinary characters.",
+            )
+            .fixed_by([CsvFix::NoQuote]),
+        _ => error.hint("Correct the file; it is read again when it changes."),
     }
 }
 

@@ -12,7 +12,7 @@ use super::dialect;
 use super::is_blank;
 use super::split::{Dialect, Records, Splitter};
 use crate::frame::column_names::MAX_COLUMNS;
-use crate::frame::read::FileError;
+use crate::frame::read::{CsvFix, FileError};
 use crate::frame::record_batch::RecordBatch;
 
 /// Number of records at the beginning of a file that are examined.
@@ -57,8 +57,9 @@ impl Found {
             "this first line does not look like the header: it has {cells}, and line {line} looks like the header of \
              {width} columns"
         );
-        let error = FileError::new(Code::HeaderNotFirst, name, Some(first_line), what);
         let skip = line - 1;
+        let fixes = u16::try_from(skip).ok().map(CsvFix::SkipRows).into_iter().chain(delimiter.map(CsvFix::Delimiter));
+        let error = FileError::new(Code::HeaderNotFirst, name, Some(first_line), what).fixed_by(fixes);
         match delimiter.map(dialect::shown) {
             // Every column has a name already.
             None if first_width >= width => error.hint(format!(

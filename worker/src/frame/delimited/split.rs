@@ -38,7 +38,12 @@ impl Dialect {
 }
 
 /// A splitter of one text.
-pub(super) trait Records {
+pub(super) trait Records<'a> {
+    /// A splitter of a text. `ended`: whether the file ends with it.
+    fn new(dialect: Dialect, text: &'a [u8], ended: bool) -> Self
+    where
+        Self: Sized;
+
     /// Splits the record that starts at `start`, where the last one ended, and adds its first `keep` cells to the batch.
     fn record(&mut self, start: usize, keep: usize, record_batch: &mut RecordBatch) -> Result<Record, Cut>;
 
@@ -94,13 +99,6 @@ pub(super) struct Splitter<'a> {
 }
 
 impl<'a> Splitter<'a> {
-    pub(super) fn new(dialect: Dialect, text: &'a [u8], ended: bool) -> Self {
-        let Dialect { delimiter, quote, bare_cr, .. } = dialect;
-        let cr = if bare_cr { b'\r' } else { b'\n' };
-        let finder = ByteFinder::new(text, [delimiter, quote.unwrap_or(delimiter), b'\n', cr]);
-        Self { dialect, quote: quote.map_or(u16::MAX, u16::from), text, ended, finder }
-    }
-
     /// The cell whose opening quote is at `open`, and the position of its closing quote.
     fn quoted(&mut self, open: usize, lines: &mut u64, extra: &mut Vec<u8>) -> Result<(Cell, usize), Cut> {
         let opened_at = *lines - 1;
@@ -185,8 +183,16 @@ impl<'a> Splitter<'a> {
     }
 }
 
-impl Records for Splitter<'_> {
-    #[inline]
+impl<'a> Records<'a> for Splitter<'a> {
+    #[inline(always)]
+    fn new(dialect: Dialect, text: &'a [u8], ended: bool) -> Self {
+        let Dialect { delimiter, quote, bare_cr, .. } = dialect;
+        let cr = if bare_cr { b'\r' } else { b'\n' };
+        let finder = ByteFinder::new(text, [delimiter, quote.unwrap_or(delimiter), b'\n', cr]);
+        Self { dialect, quote: quote.map_or(u16::MAX, u16::from), text, ended, finder }
+    }
+
+    #[inline(always)]
     fn record(&mut self, start: usize, keep: usize, record_batch: &mut RecordBatch) -> Result<Record, Cut> {
         let mut cell_start = start;
         let mut count = 0;

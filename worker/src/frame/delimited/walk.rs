@@ -26,6 +26,13 @@ pub(super) struct RowRules {
     pub footer: usize,
 }
 
+impl RowRules {
+    /// Whether the file has comments or a footer.
+    pub(super) fn is_framed(&self) -> bool {
+        self.comment.is_some() || self.footer > 0
+    }
+}
+
 /// A place in a file, and the records that were left out above it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Position {
@@ -39,6 +46,15 @@ pub(super) struct Position {
     pub repeats: u64,
     /// Line of the first of these.
     pub first_repeat: u64,
+}
+
+impl Position {
+    /// Notes a header in a line.
+    fn note_repeat(&mut self, line: u64) {
+        self.first_repeat = if self.repeats == 0 { line } else { self.first_repeat };
+        self.repeats += 1;
+        self.filtered += 1;
+    }
 }
 
 /// The state before a record that may be one of the last ones of the file.
@@ -76,35 +92,60 @@ pub(super) struct WindowText<'a> {
 }
 
 /// Adds every whole record of a window to a batch, from the start of the window. `from.done` is 0. Returns the reason why it
-/// ended before the text did, and the place behind the last record.
-pub(super) fn walk(
-    mut splitter: impl Records,
-    window: WindowText<'_>,
+/// ended before the text did, and the place behind the last record. `FRAMED`: whether the file has comments or a footer.
+pub(super) fn walk<'a, const FRAMED: bool, S: Records<'a>>(
+    window: WindowText<'a>,
     dialect: Dialect,
     rules: &RowRules,
     from: Position,
     record_batch: &mut RecordBatch,
 ) -> (Option<Cut>, Position) {
-    let text = window.text;
-    let mut at = from;
     let mut marks = VecDeque::new();
-    let blank_width = if dialect.trim { 2 } else { rules.width };
+    let (cut, at) = records::<FRAMED, S>(window, dialect, rules, from, record_batch, &mut marks);
+    match marks.front() {
+        Some(mark) => hold_back(mark, &marks, cut, window, at, record_batch),
+        None => (cut, at),
+    }
+}
+
+/// Adds records to a batch until the text or the room in the batch ends. `FRAMED`: whether the file has comments or a footer;
+/// `marks`: those of the last records, as many as the footer has.
+fn records<'a, const FRAMED: bool, S: Records<'a>>(
+    window: WindowText<'a>,
+    dialect: Dialect,
+    rules: &RowRules,
+    from: Position,
+    record_batch: &mut RecordBatch,
+    marks: &mut VecDeque<Mark>,
+) -> (Option<Cut>, Position) {
+    let WindowText { text, clean, ended } = window;
+    // It is made here, and for plain files in one place only, because its state is then kept in registers.
+    let mut splitter = S::new(dialect, text, ended);
+    let mut at = from;
+    let (mut start, mut line) = (at.done, at.line);
+    let width = rules.width;
+    let blank_width = if dialect.trim { 2 } else { width };
     let cut = loop {
-        if at.done == text.len() || record_batch.is_full() {
+        if start == text.len() || record_batch.is_full() {
             break None;
         }
-        if let Some(comment) = &rules.comment
-            && text[at.done..].starts_with(comment)
+        if FRAMED
+            && let Some(comment) = &rules.comment
+            && text[start..].starts_with(comment)
         {
-            match splitter.skip_line(at.done) {
-                Ok(next) => at = Position { done: next, line: at.line + 1, filtered: at.filtered + 1, ..at },
+            match splitter.skip_line(start) {
+                Ok(next) => {
+                    start = next;
+                    line += 1;
+                    at.filtered += 1
+                }
                 Err(cut) => break Some(cut),
             }
             continue;
         }
-        let before = (rules.footer > 0).then(|| Mark::of(at, record_batch));
+        let mark = FRAMED.then(|| Mark::of(Position { done: start, line, ..at }, record_batch));
         let (first, extra) = (record_batch.cells.len(), record_batch.extra.len());
-        let record = match splitter.record(at.done, rules.width, record_batch) {
+        let record = match splitter.record(start, width, record_batch) {
             Ok(record) => record,
             Err(cut) => {
                 record_batch.cells.truncate(first);
@@ -112,44 +153,38 @@ pub(super) fn walk(
                 break Some(cut);
             }
         };
-        let raw = &text[at.done..record.end];
-        let mut is_record = true;
-        if record.count == 1 && is_blank(raw, blank_width, dialect.delimiter) {
+        let raw = &text[start..record.end];
+        let is_blank_line = record.count == 1 && is_blank(raw, blank_width, dialect.delimiter);
+        if is_blank_line {
             record_batch.cells.truncate(first);
             at.filtered += 1;
-            is_record = false;
-        } else if let Some((code, reason)) = defect(&record, rules.width, raw, window.clean) {
+        } else if let Some((code, reason)) = defect(&record, width, raw, clean) {
             record_batch.cells.truncate(first);
             record_batch.extra.truncate(extra);
             let raw = raw[..raw.len().min(MAX_RAW_BYTES)].to_vec();
-            record_batch.bad.push(BadRecord { file: rules.file, line: at.line, column: None, code, reason, raw });
+            record_batch.bad.push(BadRecord { file: rules.file, line, column: None, code, reason, raw });
         } else if rules.repeated_header.as_ref().is_some_and(|header| is_header(header, record_batch, text, first)) {
             record_batch.cells.truncate(first);
             record_batch.extra.truncate(extra);
-            at.filtered += 1;
-            at.first_repeat = if at.repeats == 0 { at.line } else { at.first_repeat };
-            at.repeats += 1;
+            at.note_repeat(line);
         } else {
-            record_batch.cells.resize(first + rules.width, Cell::NULL);
+            record_batch.cells.resize(first + width, Cell::NULL);
             if let Some(null_values) = &rules.null_values {
                 nullify(record_batch, text, first, null_values);
             }
-            record_batch.lines.push(at.line);
-            record_batch.spans.push((at.done as u32, record.end as u32));
+            record_batch.lines.push(line);
+            record_batch.spans.push((start as u32, record.end as u32));
         }
-        if let Some(mark) = before.filter(|_| is_record) {
+        if let Some(mark) = mark.filter(|_| !is_blank_line && rules.footer > 0) {
             if marks.len() == rules.footer {
                 marks.pop_front();
             }
             marks.push_back(mark);
         }
-        at.line += record.lines;
-        at.done = record.next;
+        line += record.lines;
+        start = record.next;
     };
-    match marks.front() {
-        Some(mark) => hold_back(mark, &marks, cut, window, at, record_batch),
-        None => (cut, at),
-    }
+    (cut, Position { done: start, line, ..at })
 }
 
 /// Takes the last records out of a batch, because they are not rows if the file ends with them. Where the file goes on they
@@ -178,6 +213,16 @@ fn hold_back(
 /// Whether the cells of a record are those of the header. Missing cells at its end count as empty.
 #[inline]
 fn is_header(header: &[Vec<u8>], record_batch: &RecordBatch, text: &[u8], first: usize) -> bool {
+    // Most rows differ from the header in the length of their first cell.
+    let Some(&cell) = record_batch.cells.get(first) else { return false };
+    let name = header.first().map_or(&b""[..], Vec::as_slice);
+    cell.len() == name.len()
+        && record_batch.bytes(text, cell) == name
+        && others_are_header(header, record_batch, text, first)
+}
+
+#[cold]
+fn others_are_header(header: &[Vec<u8>], record_batch: &RecordBatch, text: &[u8], first: usize) -> bool {
     let cells = &record_batch.cells[first..];
     let is_same = |(at, name): (usize, &Vec<u8>)| {
         cells.get(at).map_or(&b""[..], |&cell| record_batch.bytes(text, cell)) == name.as_slice()

@@ -165,6 +165,11 @@ impl ColumnProfile {
         self.possible.is_empty().then(|| self.spelling.proposal()).flatten()
     }
 
+    /// The format in which the first values of a text column are certain to be numbers. `None`: there is none.
+    pub fn number_format(&self) -> Option<NumberFormat> {
+        self.possible.is_empty().then(|| self.spelling.format()).flatten()
+    }
+
     /// Tests every cell of a column of a record batch.
     pub(super) fn test_cells(&mut self, record_batch: &RecordBatch, text: &[u8], column: usize, place: &Place<'_>) {
         match place.numbers {

@@ -28,7 +28,7 @@ pub use column::{ColumnProfile, Evidence};
 pub use declared::Declared;
 
 use super::BadRecord;
-use super::delimited::likely_fix;
+use super::delimited::with_likely_fix;
 use super::fixed_width;
 use super::read::{self, FileError, FileSummary, Open, Reader};
 use crate::error::{PipelineError, Result};
@@ -238,18 +238,16 @@ impl Profiled {
             self.first_bad.take().filter(|_| self.file.rows == 0 && self.file.error.is_none() && !left_out)
         {
             let error = FileError::nothing_readable(&file.name, bad.line, &bad.reason);
-            let fix = match file.format {
-                _ if bad.code == Code::ShapeFailed => likely_fix(file, bad.code),
-                Format::Workbook => {
-                    "Correct the cells that the message names, or write where the table is in the source, \
-                                     `excel: {header: N, range: B3:H}`."
-                        .into()
-                }
-                Format::Parquet | Format::Arrow => "Correct the values in the program that writes the file.".into(),
-                Format::FixedWidth => fixed_width::next_step(bad.code).into(),
-                _ => likely_fix(file, bad.code),
-            };
-            self.file.nothing_readable = Some(error.hint(fix));
+            self.file.nothing_readable = Some(match file.format {
+                _ if bad.code == Code::ShapeFailed => with_likely_fix(error, file, bad.code),
+                Format::Workbook => error.hint(
+                    "Correct the cells that the message names, or write where the table is in the source, `excel: {header: \
+                     N, range: B3:H}`.",
+                ),
+                Format::Parquet | Format::Arrow => error.hint("Correct the values in the program that writes the file."),
+                Format::FixedWidth => error.hint(fixed_width::next_step(bad.code)),
+                _ => with_likely_fix(error, file, bad.code),
+            });
         }
     }
 

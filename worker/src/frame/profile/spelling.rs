@@ -1,5 +1,7 @@
 //! Finds columns of texts whose values look like numbers with commas, for which the report proposes a number format.
 
+use elt_shared::config::{NumberFormat, Thousands};
+
 use crate::frame::CellKind;
 use crate::frame::value::{self, Foreign};
 
@@ -61,19 +63,32 @@ impl Spelling {
         self.refuted |= later.refuted;
     }
 
+    /// The number format of the values. `None`: they have none, or it is not certain.
+    pub(super) fn format(&self) -> Option<NumberFormat> {
+        match (self.refuted, self.decimal_comma, self.grouping_comma) {
+            (false, true, false) => {
+                Some(NumberFormat { decimal: b',', thousands: self.points.then_some(Thousands::Point) })
+            }
+            (false, false, true) => Some(NumberFormat { decimal: b'.', thousands: Some(Thousands::Comma) }),
+            _ => None,
+        }
+    }
+
     /// A clause with the keys to write in the source. `None`: there is nothing to propose.
     pub(super) fn proposal(&self) -> Option<&'static str> {
-        match (self.refuted, self.decimal_comma, self.grouping_comma, self.either) {
-            (true, ..) | (_, true, true, _) | (_, false, false, false) => None,
-            (_, true, ..) if self.points => {
+        match self.format() {
+            Some(NumberFormat { decimal: b',', thousands: None }) => {
+                Some("if these are numbers with decimal commas, write `csv: {decimal: \",\"}`")
+            }
+            Some(NumberFormat { decimal: b',', .. }) => {
                 Some("if these are numbers with decimal commas, write `csv: {decimal: \",\", thousands: \".\"}`")
             }
-            (_, true, ..) => Some("if these are numbers with decimal commas, write `csv: {decimal: \",\"}`"),
-            (_, _, true, _) => Some("if commas group the digits of these numbers, write `csv: {thousands: \",\"}`"),
-            (_, _, _, true) => Some(
+            Some(_) => Some("if commas group the digits of these numbers, write `csv: {thousands: \",\"}`"),
+            None if self.either && !self.refuted && !self.decimal_comma => Some(
                 "if these are numbers, write `csv: {decimal: \",\"}` when their commas are before decimals, or `csv: \
                  {thousands: \",\"}` when they group digits",
             ),
+            None => None,
         }
     }
 }

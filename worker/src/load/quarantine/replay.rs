@@ -32,8 +32,10 @@ pub struct ReplayRequest {
 /// Rejected rows as a file.
 #[derive(Debug)]
 pub struct ReplayedFile {
-    /// Name of the file that they came from, with a note that these are its rejected rows.
-    pub name: String,
+    /// Name of the file that they came from.
+    pub original: String,
+    /// Whether cells were texts of a delimited file, whose meaning depends on the config.
+    pub is_text: bool,
     /// Path of the CSV file that they are in now.
     pub path: PathBuf,
 }
@@ -90,7 +92,9 @@ async fn write_files(
             .bind(&request.ids)
             .bind(&name)
             .fetch(&mut *connection);
+        let mut is_text = false;
         while let Some((id, Json(cells))) = rows.try_next().await? {
+            is_text |= cells.iter().any(|cell| matches!(cell.kind.as_str(), "bare" | "quoted"));
             let edits = request.edits.get(&id);
             let value = |column: &String| match edits.and_then(|edits| edits.get(column)) {
                 Some(edit) => edit.as_deref(),
@@ -104,7 +108,7 @@ async fn write_files(
         }
         drop(rows);
         csv.flush().map_err(spool)?;
-        replayed.files.push(ReplayedFile { name: format!("{name} (rejected rows)"), path });
+        replayed.files.push(ReplayedFile { original: name, is_text, path });
     }
     let sql = format!("select count(*) from {} where {} and cells is null", table.sibling(QUARANTINE).sql(), REQUESTED);
     let records: i64 = sqlx::query_scalar(AssertSqlSafe(sql))
