@@ -35,7 +35,7 @@ pub fn lines(path: &str) -> Result<String, FileError> {
     if is_xml || (by_suffix.is_none() && head.first() == Some(&b'<')) {
         return of_xml(&input, is_xml);
     }
-    if matches!(by_suffix, Some(FileFormat::Csv | FileFormat::Json | FileFormat::Ndjson)) {
+    if !matches!(by_suffix, None | Some(FileFormat::Txt)) {
         return Ok(String::new());
     }
     let without_suffix =
