@@ -197,6 +197,9 @@ fn name(url: &Url, answer: &Answer, options: &FileOptions) -> String {
         "text/tab-separated-values" | "text/plain" => ".txt",
         "application/json" => ".json",
         "application/x-ndjson" | "application/ndjson" | "application/jsonl" | "application/x-jsonlines" => ".ndjson",
+        "application/zip" => ".zip",
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet" => ".xlsx",
+        "application/vnd.apache.parquet" => ".parquet",
         _ => "",
     };
     format!("{}{suffix}", named.first().map_or("file", String::as_str))
