@@ -130,7 +130,8 @@ fn facts(report: &RunReport) -> String {
             ),
         ),
     ];
-    facts.extend(report.combined_csv.iter().map(|path| ("combined CSV", path.clone())));
+    let combined = |path: &String| if path.ends_with(".csv") { "combined CSV" } else { "combined file" };
+    facts.extend(report.combined_csv.iter().map(|path| (combined(path), path.clone())));
     if report.rows_deleted > 0 {
         facts.push(("replaced", format!("{} rows", count(report.rows_deleted))));
     }

@@ -61,6 +61,7 @@ mod openapi;
 mod outages;
 mod outcomes;
 mod output_files;
+mod output_formats;
 mod parquet_files;
 mod pauses;
 mod pipelines;

@@ -38,11 +38,12 @@ impl Answer {
             .fetch_all(&loader.target)
             .await
             .unwrap_or_else(|error| panic!("{name}: {error}"));
-            let stored: Vec<Option<String>> =
-                sqlx::query_scalar(sqlx::AssertSqlSafe(format!("select {name}::text from {table} order by {order}")))
-                    .fetch_all(&loader.target)
-                    .await
-                    .unwrap_or_else(|error| panic!("{name}: {error}"));
+            let stored: Vec<Option<String>> = sqlx::query_scalar(sqlx::AssertSqlSafe(format!(
+                "select {name}::text from {table} order by {table}.{order}"
+            )))
+            .fetch_all(&loader.target)
+            .await
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
             assert_eq!(stored, expected, "{table}.{name}");
         }
     }
@@ -124,9 +125,9 @@ async fn old_timestamps_empty_files_and_files_beside_csv_are_loaded() {
     loader.only("empty.parquet", fixture("empty.parquet"));
     assert_eq!(loader.load("empty", "").await.rows_inserted, 0);
     loader.folder.write("more.csv", "a,b,c\n7,007,2024-01-01T00:00:00+02:00\n");
-    loader.load("both", "").await;
-    assert_eq!(loader.columns("both").await, ["a bigint", "b text", "c timestamp with time zone"]);
-    assert_eq!(loader.rows("select a, b from both").await, ["7|007"]);
+    loader.load("mixed", "").await;
+    assert_eq!(loader.columns("mixed").await, ["a bigint", "b text", "c timestamp with time zone"]);
+    assert_eq!(loader.rows("select a, b from mixed").await, ["7|007"]);
 }
 
 #[tokio::test]

@@ -227,9 +227,11 @@ async fn a_download_through_a_jump_host_goes_on_where_its_connection_broke() {
     let proxy = ChaosProxy::start(jump.address, [Fate::CutAfter(1_000_000), Fate::CutAfter(1_500_000)]).await;
     let port = proxy.address.port();
     let source = SftpSource { jump: Some(SshServer { port, ..jump.server() }), ..sshd.source("a.csv") };
-    let read = extract(&lab, &source).await.expect("read");
+    // A cut may show as silence only. A busy machine that is taken for silent costs another connection, not the test.
+    let limits = SftpLimits { idle: Duration::from_secs(5), attempts: 10, ..quick() };
+    let read = sftp::extract_within(0, &source, &lab.context, &limits).await.expect("read");
     assert!(texts(&read)[0].1 == content, "every byte once and in its place");
-    assert_eq!(proxy.connections(), 3);
+    assert!(proxy.connections() >= 3, "{}", proxy.connections());
 }
 
 #[tokio::test]

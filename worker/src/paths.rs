@@ -103,10 +103,12 @@ pub fn unpack_limits(settings: &WorkerSettings) -> UnpackLimits {
 
 /// Path of the combined CSV of a config version.
 pub fn combined_csv(config: &PipelineConfig, config_id: i64, base: &Path, data_dir: &Path, roots: &Roots) -> PathBuf {
-    match &config.output_csv_path {
+    match &config.output.path {
         // Collecting the components drops the `.` parts that a config may write.
         Some(path) => roots.output_base(base).join(path).components().collect(),
-        None => data_dir.join("output").join(format!("{}-{config_id}.csv", file_name(&config.name))),
+        None => {
+            data_dir.join("output").join(format!("{}-{config_id}.{}", file_name(&config.name), config.output.suffix()))
+        }
     }
 }
 

@@ -43,7 +43,7 @@ pub async fn describe(path: &str, table: &str, target: &str, context: &ExtractCo
     let left_out = extracted.left_out.iter().map(|file| format!("{}: {}", file.name, file.reason));
     let unreadable = profile.files.iter().filter_map(|file| {
         let error = file.error.as_ref()?;
-        Some(format!("{}: {} {}", names[file.index], error.reason, error.next_step))
+        Some(format!("{}: {}. {}", names[file.index], error.reason, error.next_step))
     });
     // Warnings of the extraction are about what is not read either, such as the other sheets of a workbook.
     let not_read = left_out.chain(unreadable).chain(extracted.warnings).collect();

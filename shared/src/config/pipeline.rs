@@ -1,10 +1,10 @@
 //! A whole config: what to extract, what it must look like, and where it goes.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::keys::{Key, Shape};
 use super::load::{self, Dedupe, LoadConfig, LoadMode};
+use super::output::{self, OutputConfig};
 use super::provenance::{self, Provenance};
 use super::reader::Field;
 use super::retry::{self, RetryConfig};
@@ -47,8 +47,8 @@ pub struct PipelineConfig {
     pub start_rules: StartRules,
     /// Attempts for database and worker losses.
     pub retry: RetryConfig,
-    /// Where the combined CSV goes; `None`: `<data dir>/output/<name>-<config id>.csv`.
-    pub output_csv_path: Option<PathBuf>,
+    /// The file with all rows of a run.
+    pub output: OutputConfig,
     /// SQL models run in the target after a load, in this order.
     pub transform: Vec<Transform>,
 }
@@ -85,12 +85,10 @@ pub(super) const KEYS: &[Key] = &[
     ),
     Key::choice::<Priority>("priority", "How early its runs start among those that wait. Default `normal`."),
     Key::text("output_csv_path", "Where the combined CSV goes."),
-    Key::of("output", Shape::Section(OUTPUT_KEYS), "The same as `output_csv_path`."),
+    Key::of("output", Shape::Section(output::KEYS), "The file with all rows of a run, in any format."),
     Key::of("transform", Shape::Sections(transform::KEYS), "SQL models run in the target after a load, in this order."),
     Key::of("notify", Shape::Any, "Stored, not acted on yet."),
 ];
-
-const OUTPUT_KEYS: &[Key] = &[Key::text("csv_path", "Where the combined CSV goes.")];
 
 /// Longest name of a pipeline, in characters.
 pub(super) const MAX_NAME: usize = 200;
@@ -116,7 +114,7 @@ pub(super) fn read(document: &Field<'_>) -> Option<PipelineConfig> {
     let start_rules = schedule::start_rules(root);
     let window = schedule::window(root, timezone);
     let strict = root.flag("strict_mode").unwrap_or(false);
-    let output_csv_path = output_csv_path(root);
+    let output = output::read(root);
     let name = name(root);
     if let Some(field) = root.field("notify") {
         field.warn("stored, not acted on yet");
@@ -141,7 +139,7 @@ pub(super) fn read(document: &Field<'_>) -> Option<PipelineConfig> {
         monitor: monitor?,
         start_rules,
         retry: retry?,
-        output_csv_path,
+        output,
         transform: transform?.unwrap_or_default(),
     })
 }
@@ -212,15 +210,4 @@ fn on_bad_row(root: &Section<'_>, on_mismatch: Option<OnBadRow>) -> Option<OnBad
         field.problem("schema.on_mismatch says something else");
     }
     on_bad_row.or(on_mismatch)
-}
-
-fn output_csv_path(root: &Section<'_>) -> Option<PathBuf> {
-    let nested = root.field("output").and_then(|field| field.section(OUTPUT_KEYS));
-    let nested = nested.as_ref().and_then(|output| output.field("csv_path"));
-    let flat = root.field("output_csv_path");
-    if let (Some(_), Some(field)) = (flat, nested) {
-        field.problem("the same thing is written at output_csv_path already");
-    }
-    let path = flat.or(nested)?.without_secrets()?.text()?;
-    (!path.trim().is_empty()).then(|| PathBuf::from(path))
 }

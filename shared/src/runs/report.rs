@@ -66,7 +66,7 @@ pub struct RunReport {
     /// Models of `transform:` that were rebuilt, `totals (view)`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub models: Vec<String>,
-    /// Path of the combined CSV; `None` when the run wrote none.
+    /// Path of the combined output, which is a CSV unless `output:` says otherwise; `None` when the run wrote none.
     pub combined_csv: Option<String>,
     /// First new rows of a plan, as texts in the order of `columns`.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -119,7 +119,7 @@ mod tests {
     fn stored_and_sent_texts_stay_what_they_were() {
         let texts = |values: &[&str]| values.join(" ");
         let kinds: Vec<_> = RunKind::ALL.iter().map(|kind| kind.as_str()).collect();
-        assert_eq!(texts(&kinds), "run plan check test_connection replay undo");
+        assert_eq!(texts(&kinds), "run plan check test_connection replay undo verify");
         let states: Vec<_> = RunState::ALL.iter().map(|state| state.as_str()).collect();
         assert_eq!(texts(&states), "queued running succeeded failed stopped");
         let triggers: Vec<_> = Trigger::ALL.iter().map(|trigger| trigger.as_str()).collect();

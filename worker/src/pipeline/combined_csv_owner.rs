@@ -9,7 +9,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use elt_shared::config::SourceConfig;
+use elt_shared::config::{OutputConfig, SourceConfig, is_output_name};
 use elt_shared::explained::{Code, Explained};
 use elt_shared::store::outputs::{self, Claim, FileIdentity, Owner};
 use elt_shared::store::runs;
@@ -27,6 +27,7 @@ use crate::run_context::RunContext;
 /// As [`claim`].
 pub async fn check(context: &RunContext, extract: &ExtractContext) -> Result<()> {
     let path = context.combined_csv();
+    refuse_other_suffix(context, &path)?;
     match OutputPlace::look(&context.roots, &path).map_err(|error| no_place(&path, error))? {
         Some(place) => replaceable(context, &place, Some(extract)).await.map(|_| ()),
         None => Ok(()),
@@ -41,6 +42,7 @@ pub async fn check(context: &RunContext, extract: &ExtractContext) -> Result<()>
 pub async fn claim(context: &RunContext) -> Result<Arc<OutputPlace>> {
     let extract = context.extract_context();
     let path = context.combined_csv();
+    refuse_other_suffix(context, &path)?;
     let place = OutputPlace::make(&context.roots, &path).map_err(|error| no_place(&path, error))?;
     let owner = replaceable(context, &place, Some(&extract)).await?.owner;
     let real = place.real(place.name()).to_string_lossy().into_owned();
@@ -49,7 +51,7 @@ pub async fn claim(context: &RunContext) -> Result<Arc<OutputPlace>> {
         real_path: &real,
         pipeline: &context.config.name,
         run_id: context.run.id,
-        config_id: context.config.output_csv_path.is_none().then_some(context.run.config_id),
+        config_id: context.config.output.path.is_none().then_some(context.run.config_id),
     };
     let claimed = outputs::claim(&context.control, claim, owner.as_ref()).await;
     if !claimed.map_err(asking)? {
@@ -58,16 +60,26 @@ pub async fn claim(context: &RunContext) -> Result<Arc<OutputPlace>> {
     }
     let place = Arc::new(place);
     // A folder that cannot be written to is found before anything is extracted.
-    open(&place)?;
+    open(&place, &context.config.output)?;
     Ok(place)
+}
+
+/// Refuses a file whose name has the suffix of another format than `output:` says. A name with no suffix of an output file
+/// is refused later, with the folders that may not be written to before it.
+fn refuse_other_suffix(context: &RunContext, path: &Path) -> Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    match is_output_name(&name) && !context.config.output.fits(path) {
+        true => Err(no_place(path, PlaceError::Suffix)),
+        false => Ok(()),
+    }
 }
 
 /// Starts the combined CSV beside its final name.
 ///
 /// # Errors
 /// When the folder cannot be written to.
-pub fn open(place: &Arc<OutputPlace>) -> Result<CombinedCsv> {
-    CombinedCsv::create(place).map_err(|source| unwritable(place.shown(), source))
+pub fn open(place: &Arc<OutputPlace>, output: &OutputConfig) -> Result<CombinedCsv> {
+    CombinedCsv::create_as(place, output).map_err(|source| unwritable(place.shown(), source))
 }
 
 /// Gives a combined CSV its name, once the rows are loaded.
@@ -232,7 +244,10 @@ fn taken(place: &OutputPlace, pipeline: &str) -> PipelineError {
 fn no_place(path: &Path, error: PlaceError) -> PipelineError {
     let (code, next_step) = match error {
         PlaceError::Io(source) => return unwritable(path, source),
-        PlaceError::Suffix => (Code::OutputSuffix, "Name a file that ends in .csv as `output_csv_path`."),
+        PlaceError::Suffix => (
+            Code::OutputSuffix,
+            "Name a file that ends in .csv as `output_csv_path`, or one with the suffix of its format as `output.path`.",
+        ),
         PlaceError::Own | PlaceError::Outside => (
             Code::OutsideRoots,
             "Leave `output_csv_path` out, name a path below the data folder's `output` (where relative paths start), or \

@@ -251,7 +251,7 @@ impl<'a> Execution<'a> {
         report.drift = decision.drift.clone();
         report.warnings.extend(decision.warnings);
         let (csv, replayed) = match &self.purpose {
-            Purpose::Run { csv } => (Some(combined_csv_owner::open(csv)?), &[][..]),
+            Purpose::Run { csv } => (Some(combined_csv_owner::open(csv, &context.config.output)?), &[][..]),
             Purpose::Replay { ids, .. } => (None, ids.as_slice()),
             Purpose::DryRun => (None, &[][..]),
         };

@@ -7,6 +7,7 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
+use elt_shared::config::is_output_name;
 use elt_shared::store::outputs::FileIdentity;
 use rustix::fs::{
     Access, AtFlags, Dir, FileType, Mode, OFlags, RenameFlags, Stat, accessat, fsync, mkdirat, open, openat, renameat,
@@ -18,8 +19,6 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::{Roots, beneath};
 
-/// The suffix of combined CSVs, in any case.
-const SUFFIX: &str = "csv";
 /// Bytes that are hashed at a time.
 const PIECE_BYTES: usize = 1 << 20;
 /// Mode of the folders made for output files: for this account alone.
@@ -46,7 +45,7 @@ pub enum PlaceError {
     /// It is outside the folders named for writing.
     #[error("is outside the folders the worker may write to")]
     Outside,
-    /// Its name is not one of a combined CSV.
+    /// Its name is not one of an output file of its format.
     #[error("does not end in .csv")]
     Suffix,
     /// Its folder cannot be used.
@@ -279,7 +278,7 @@ fn allowed(roots: &Roots, path: &Path) -> Result<Allowed, PlaceError> {
         return Err(PlaceError::Own);
     }
     let root = roots.writable_root(&real).ok_or(PlaceError::Outside)?;
-    if !Path::new(name).extension().is_some_and(|suffix| suffix.eq_ignore_ascii_case(SUFFIX)) {
+    if !is_output_name(&name.to_string_lossy()) {
         return Err(PlaceError::Suffix);
     }
     let anchor = root.ancestors().find(|above| above.is_dir()).unwrap_or(Path::new("/"));

@@ -26,8 +26,10 @@ const NAMES_SHOWN: usize = 20;
 pub(super) struct Shaper {
     shaping: Arc<Shaping>,
     file: String,
-    /// Whether the file is JSON, whose texts are texts whatever digits they have, and whose members may be missing.
-    is_json: bool,
+    /// Whether the texts of the file are texts whatever digits they have, as in JSON and Parquet.
+    has_texts: bool,
+    /// Whether columns may appear in later rows, as in JSON and XML.
+    grows: bool,
     /// Whether all columns were known when the file was opened, so that a missing one is an error. A member of a JSON object may
     /// be missing in any row, and even in all of them. `None`: the file was not looked at yet.
     complete: Option<bool>,
@@ -52,7 +54,8 @@ impl Shaper {
             plan: Plan::of(&Shaping::default(), &[], None),
             shaping,
             file: file.name.clone(),
-            is_json: matches!(file.format, Format::Json | Format::Ndjson),
+            has_texts: matches!(file.format, Format::Json | Format::Ndjson | Format::Parquet | Format::Arrow),
+            grows: matches!(file.format, Format::Json | Format::Ndjson | Format::Xml),
             complete: None,
             columns: None,
             names: Arc::default(),
@@ -166,7 +169,7 @@ impl Shaper {
             return Ok(cells);
         }
         let results = texts_of(frame, &value.value)?;
-        let text_kind = if self.is_json { CellKind::String } else { CellKind::Quoted };
+        let text_kind = if self.has_texts { CellKind::String } else { CellKind::Quoted };
         for row in 0..rows {
             let Some(text) = results.get(row) else {
                 cells.push(CellKind::Null, b"");
@@ -231,8 +234,8 @@ fn texts(column: &RawColumn, name: &str) -> PolarsResult<Column> {
 
 impl ShapeRows for Shaper {
     fn names(&mut self, names: &Arc<Vec<String>>) -> Result<Arc<Vec<String>>, FileError> {
-        self.complete.get_or_insert(!self.is_json && !names.is_empty());
-        // The columns of JSON are known from its first row on.
+        self.complete.get_or_insert(!self.grows && !names.is_empty());
+        // The columns of JSON and XML are known from the first row on.
         if names.is_empty() {
             return Ok(self.names.clone());
         }

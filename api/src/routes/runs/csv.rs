@@ -1,4 +1,4 @@
-//! The combined CSV of a run, where this process and the worker share the data folder.
+//! The combined output of a run, where this process and the worker share the data folder.
 
 use std::path::{Path as FilePath, PathBuf};
 
@@ -21,9 +21,12 @@ use crate::download;
 use crate::error::{Error, Problem, Result};
 use crate::extract::Path;
 
-/// The combined CSV a run wrote: all its rows as they were validated.
+/// The combined output a run wrote: all its rows as they were validated, as CSV, Parquet or NDJSON.
 #[utoipa::path(get, path = "/runs/{id}/csv", tag = "runs", security(("token" = []), ("api_token" = ["data"])), responses(
-    (status = 200, content_type = "text/csv", body = String), (status = 404, body = Problem)))]
+    (status = 200, content(
+        (String = "text/csv"), (String = "application/vnd.apache.parquet"), (String = "application/x-ndjson"),
+        (String = "application/gzip"), (String = "application/zstd"))),
+    (status = 404, body = Problem)))]
 pub async fn download(
     State(state): State<AppState>,
     caller: OnPipelines<AdminData>,
@@ -37,7 +40,14 @@ pub async fn download(
         return Err(elsewhere(&state, &run, &written).await);
     };
     origin.note(&state, &caller, "GET /runs/{id}/csv", &format!("run {id}")).await?;
-    Ok(download::csv(&run.name, Body::from_stream(ReaderStream::new(file))))
+    Ok(download::file(&run.name, suffix(&written), Body::from_stream(ReaderStream::new(file))))
+}
+
+/// The suffix of an output file, by its name.
+fn suffix(written: &FilePath) -> &'static str {
+    let name = written.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    let known = ["csv.gz", "csv.zst", "parquet", "ndjson", "ndjson.gz", "ndjson.zst"];
+    known.into_iter().find(|suffix| name.ends_with(&format!(".{suffix}"))).unwrap_or("csv")
 }
 
 /// Opens a file of the output folder, wherever links lead: nothing else in the data folder is anyone's to read.
@@ -57,8 +67,8 @@ async fn elsewhere(state: &AppState, run: &Run, written: &FilePath) -> Error {
     Error::refused(
         StatusCode::NOT_FOUND,
         Code::CsvElsewhere,
-        format!("the combined CSV is {} on {host}, which this server does not read", written.display()),
-        "Fetch it there, or leave `output_csv_path` out and share the data folder between server and workers.",
+        format!("the combined output is {} on {host}, which this server does not read", written.display()),
+        "Fetch it there, or leave `output_csv_path` and `output.path` out and share the data folder between server and workers.",
     )
 }
 

@@ -18,7 +18,7 @@ use std::fmt;
 
 use self::expression::{Expression, Scope, ValueType};
 use super::keys::{Key, Shape, either};
-use super::reader::Field;
+use super::reader::{Field, Reading};
 use super::section::Section;
 use crate::secret::Secret;
 
@@ -321,7 +321,11 @@ fn mask_secret(section: &Section<'_>, masks: Option<&Vec<Masked>>) -> Option<Opt
             return None;
         }
         (Some(field), _) if !hashes => field.warn("no column is masked by `hash`, so it has no effect"),
-        (Some(field), Some(secret)) if !field.is_one_secret() && secret.expose().chars().count() < SHORTEST_SECRET => {
+        // A reference that is looked up later is as long as its name.
+        (Some(field), Some(secret))
+            if matches!(field.reading(), Some(Reading::Known(_)))
+                && secret.expose().chars().count() < SHORTEST_SECRET =>
+        {
             field.problem(format!("has fewer than {SHORTEST_SECRET} characters, so it could be found by trying"));
             return None;
         }

@@ -54,7 +54,6 @@ use crate::json_path::JsonPath;
 /// One source. A new place of files is a variant here with its file beside this one, and in the worker a
 /// `FileStore` with its line in `extract/store/mod.rs`.
 #[derive(Debug, Clone, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "a config has few sources, and they are read far more often than moved")]
 pub enum SourceConfig {
     /// Files a worker can read.
     Local(LocalSource),

@@ -23,7 +23,7 @@ fn a_format_is_one_of_its_words() {
     assert_eq!(files("format: CSV").format, Some(FileFormat::Csv));
     assert_eq!(files("format: jsonl").format, Some(FileFormat::Ndjson));
     assert_eq!(files("recursive: true").format, None);
-    assert!(problem("format: xls").starts_with("format: unknown variant \"xls\", expected csv, txt, json, "));
+    assert!(problem("format: doc").starts_with("format: unknown variant \"doc\", expected csv, txt, json, "));
     assert_eq!(
         problem("format: fixed_width"),
         "format: needs the key `fixed_width:` beside it, because nothing in the files says the same"

@@ -341,3 +341,36 @@ fn references_are_resolved_by_the_worker_and_never_told() {
         ]
     );
 }
+
+#[test]
+fn an_output_file_has_the_suffix_of_its_format() {
+    check(
+        &with("output: {path: a.csv, format: parquet}"),
+        &["output.path: expected a path that ends in .parquet, the suffix of its format at line 3 column 16"],
+    );
+    check(
+        &with("output: {path: a.txt}"),
+        &["output.path: expected a path that ends in .csv, the suffix of its format at line 3 column 16"],
+    );
+    check(
+        &with("output_csv_path: a.csv\noutput: {format: ndjson}"),
+        &[
+            "output: a combined CSV is neither of another format nor compressed: write output.path instead at line 4 column 9",
+        ],
+    );
+    check(
+        &with("output: {csv_path: a.csv, path: b.csv}"),
+        &["output.path: the combined CSV has a path already: write one of them at line 3 column 33"],
+    );
+    for (text, suffix) in [
+        ("", "csv"),
+        ("output: {path: x/A.PARQUET}", "parquet"),
+        ("output: {path: a.ndjson.zst}", "ndjson.zst"),
+        ("output: {format: ndjson, compression: gz}", "ndjson.gz"),
+        ("output: {path: a.csv.gz, format: csv}", "csv.gz"),
+        ("output: {path: a.parquet, compression: gz}", "parquet"),
+        ("output_csv_path: a.csv\noutput: {format: csv, compression: none}", "csv"),
+    ] {
+        assert_eq!(pipeline(&with(text)).output.suffix(), suffix, "{text}");
+    }
+}

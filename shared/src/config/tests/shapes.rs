@@ -67,10 +67,7 @@ fn a_folder_and_an_api_with_a_strict_schema() {
     assert_eq!(config.load, LoadConfig { mode: LoadMode::Append, key: vec![], dedupe: Dedupe::RowHash });
     assert_eq!(config.monitor, MonitorConfig { enabled: true, interval: None });
     assert_eq!((config.retry.max_attempts, config.retry.initial), (3, Duration::from_secs(2)));
-    assert_eq!(
-        (config.window.start, config.window.end, config.schedule, config.output_csv_path),
-        (None, None, None, None)
-    );
+    assert_eq!((config.window.start, config.window.end, config.schedule, config.output.path), (None, None, None, None));
 }
 
 #[test]

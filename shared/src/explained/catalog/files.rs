@@ -48,7 +48,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         why: "It is a zip bomb, or larger than the limits `ELT_UNPACK_ENTRIES`, `ELT_UNPACK_GIB` and `ELT_UNPACK_RATIO`.",
         next_step: "Find out whether the file is what it should be. If it is, unpack it by hand, split it, or let the \
             operator of the workers raise the setting that the message names.",
-        example: "orders.zip: 42.4 KiB of it unpack to more than 105.4 MiB, over 1000 bytes for each one, as in a zip bomb",
+        example: "orders.zip: its 42.4 KiB unpack to more than 105.4 MiB, over 1000 bytes for each one, as in a zip bomb",
         seen: &[Seen::Run],
         ..OF_A_FILE
     },
@@ -87,6 +87,14 @@ pub(super) const ENTRIES: &[Entry] = &[
         ..OF_A_FILE
     },
     Entry {
+        code: Code::BrokenXml,
+        happened: "An XML document is not well-formed.",
+        why: "A tag is not closed, a character such as `&` or `<` stands in a text without being escaped, or the file is not XML.",
+        next_step: "Correct the file; it is read again when it changes.",
+        example: "orders.xml:14: `</order>` does not close `<item>`, which is open here",
+        ..OF_A_FILE
+    },
+    Entry {
         code: Code::ColumnarDamaged,
         happened: "A Parquet or Arrow file is damaged.",
         why: "Its suffix names another format than its content has, or bytes of it were lost or changed.",
@@ -111,14 +119,6 @@ pub(super) const ENTRIES: &[Entry] = &[
         ..OF_A_FILE
     },
     Entry {
-        code: Code::BrokenXml,
-        happened: "An XML document is not well-formed.",
-        why: "A tag is not closed, a character such as `&` or `<` stands in a text without being escaped, or the file is not XML.",
-        next_step: "Correct the file; it is read again when it changes.",
-        example: "orders.xml:14: `</order>` does not close `<item>`, which is open here",
-        ..OF_A_FILE
-    },
-    Entry {
         code: Code::HeaderNotFirst,
         happened: "A table begins below lines that are not its header.",
         why: "There is a title or a note above the header, which must not become the columns' names.",
@@ -134,7 +134,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         happened: "A workbook does not have the sheet that is to be read.",
         why: "No sheet, or more than one, has the name, place or pattern in `excel.sheet`; or no visible sheet has any cells.",
         next_step: "Write one of the names that the message lists in `excel: {sheet: NAME}`, or several in `sheets:`.",
-        example: "orders.xlsx: no sheet is called \"Order\"; it has \"Orders\" and \"Customers\"",
+        example: "orders.xlsx: no sheet of it is called \"Order\"; it has \"Orders\" and \"Customers\"",
         ..OF_A_FILE
     },
     Entry {

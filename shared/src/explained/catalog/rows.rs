@@ -34,7 +34,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         why: "The number is below the first or above the last day that Excel knows, or it is 60, which Excel shows as 29 \
             February 1900, a day that did not exist.",
         next_step: "Correct the cell, or give it the format of a number.",
-        example: "the cell Sheet1!B812 has the format of a date, and 60 is not a date",
+        example: "the cell Sheet1!B812 has the format of a date, and its number is not a date",
         ..OF_A_ROW
     },
     Entry {
@@ -42,7 +42,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         happened: "A cell of a spreadsheet is stored in a way that its type does not allow.",
         why: "The program that wrote the file stored a text as a number, a truth value or a date.",
         next_step: "Correct the cell, or open the file in Excel and save it again.",
-        example: "the cell Sheet1!B812 is stored as a number and does not hold one",
+        example: "the cell Sheet1!B812 does not hold what its type says",
         ..OF_A_ROW
     },
     Entry {
@@ -50,7 +50,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         happened: "A cell of a spreadsheet has a formula and no value.",
         why: "A program wrote the formula, and no spreadsheet program has calculated it since.",
         next_step: "Open the file in Excel or LibreOffice and save it; the value is then stored.",
-        example: "the formula in the cell Sheet1!B812 was never calculated",
+        example: "the formula in the cell Sheet1!B812 was never calculated; open the file in Excel or LibreOffice and save it",
         ..OF_A_ROW
     },
     Entry {
@@ -204,19 +204,19 @@ pub(super) const ENTRIES: &[Entry] = &[
         ..OF_A_ROW
     },
     Entry {
-        code: Code::ShapeFailed,
-        happened: "A column of `shape:` cannot be computed for the row.",
-        why: "A text is not the number, date or JSON that the expression reads it as, or a result has more than 38 digits.",
-        next_step: "Correct the value in the source, or the expression, and run again. A replay cannot load such a row.",
-        example: "CAST(price AS INTEGER) fails: the value is not a valid integer",
-        ..OF_A_ROW
-    },
-    Entry {
         code: Code::RepeatedMapKey,
         happened: "A map in a Parquet or Arrow file cannot become a JSON object.",
         why: "It has one key twice, or an entry without a key; one of the values would be lost.",
         next_step: "Write such values as a list of structs, or give each entry a key of its own.",
         example: "a map in the column tags has one key twice, or a key without a value",
+        ..OF_A_ROW
+    },
+    Entry {
+        code: Code::ShapeFailed,
+        happened: "A column of `shape:` cannot be computed for the row.",
+        why: "A text is not the number, date or JSON that the expression reads it as, or a result has more than 38 digits.",
+        next_step: "Correct the value in the source, or the expression, and run again. A replay cannot load such a row.",
+        example: "CAST(price AS INTEGER) fails: the value is not a valid integer",
         ..OF_A_ROW
     },
     Entry {

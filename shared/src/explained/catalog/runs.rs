@@ -227,7 +227,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         code: Code::OutputSuffix,
         happened: "The combined CSV has a name that does not end in .csv.",
         why: "elt writes no other kind of file, so that a config cannot overwrite scripts or settings.",
-        next_step: "Name a file that ends in .csv as `output_csv_path`.",
+        next_step: "Name a file that ends in .csv as `output_csv_path`, or one with the suffix of its format as \
+            `output.path`.",
         example: "the output path orders.sh does not end in .csv",
         ..IN_A_RUN
     },

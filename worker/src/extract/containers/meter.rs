@@ -108,7 +108,7 @@ impl Meter {
             return Ok(());
         }
         let reason = format!(
-            "{} of it unpack to more than {}, over {ratio} bytes for each one, as in a zip bomb",
+            "its {} unpack to more than {}, over {ratio} bytes for each one, as in a zip bomb",
             size(self.packed),
             size(unpacked)
         );

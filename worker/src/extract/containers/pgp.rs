@@ -38,7 +38,7 @@ pub(super) struct Keys {
 
 /// The problem of an encrypted file in a source without keys.
 pub(super) fn no_keys() -> Problem {
-    let next_step = "Write the key in the source, and store the secret with `elt secret`.";
+    let next_step = "Store the key with `elt secret`.";
     Problem::new(Code::PgpKey, NO_KEYS, next_step).skipped()
 }
 

@@ -239,6 +239,7 @@ impl Profiled {
         {
             let error = FileError::nothing_readable(&file.name, bad.line, &bad.reason);
             let fix = match file.format {
+                _ if bad.code == Code::ShapeFailed => likely_fix(file, bad.code),
                 Format::Workbook => {
                     "Correct the cells that the message names, or write where the table is in the source, \
                                      `excel: {header: N, range: B3:H}`."

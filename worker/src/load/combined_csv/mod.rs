@@ -1,19 +1,27 @@
-//! The combined CSV: every loaded row of every source in one file. It is written under another name in the folder of its final
-//! name, which it gets after the load has committed.
+//! The combined output: every loaded row of every source in one file, a CSV unless `output:` says otherwise. It is written
+//! under another name in the folder of its final name, which it gets after the load has committed.
+//!
+//! # Layout
+//! - [`rows`]: rows become cells, JSON objects or row groups
+//! - `parquet`: row groups; `sink`: the bytes, compressed and hashed
+//! - this file: the file and its names
 
+mod parquet;
 pub mod rows;
+mod sink;
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use elt_shared::config::{OutputCompression, OutputConfig, OutputFormat};
 use elt_shared::store::outputs::FileIdentity;
-use xxhash_rust::xxh3::Xxh3;
 
 use crate::roots::OutputPlace;
+use sink::{HashedFile, Sink};
 
 /// Bytes that are collected before they are written.
 const BUFFER_BYTES: usize = 1 << 20;
@@ -25,9 +33,10 @@ pub struct CombinedCsv {
     place: Arc<OutputPlace>,
     /// Name of the file until it is published.
     unfinished: OsString,
-    file: File,
-    /// Hash of the bytes that were written to the file.
-    hash: Box<Xxh3>,
+    file: HashedFile,
+    sink: Sink,
+    format: OutputFormat,
+    compression: OutputCompression,
     buffer: Vec<u8>,
     /// Whether the row that is being written has a cell already.
     in_row: bool,
@@ -51,13 +60,29 @@ impl CombinedCsv {
     /// # Errors
     /// When the folder cannot be written to.
     pub fn create(place: &Arc<OutputPlace>) -> io::Result<Self> {
+        Self::create_as(place, &OutputConfig::default())
+    }
+
+    /// As [`CombinedCsv::create`], in the format of a config.
+    ///
+    /// # Errors
+    /// When the folder cannot be written to.
+    pub fn create_as(place: &Arc<OutputPlace>, output: &OutputConfig) -> io::Result<Self> {
         sweep(place);
         let (unfinished, file) = unfinished_file(place)?;
+        let file = HashedFile::new(file);
+        // The pages of Parquet are compressed, not the file.
+        let packed = match output.format {
+            OutputFormat::Parquet => OutputCompression::None,
+            OutputFormat::Csv | OutputFormat::Ndjson => output.compression,
+        };
         Ok(Self {
             place: place.clone(),
             unfinished,
+            sink: Sink::new(&file, packed)?,
             file,
-            hash: Box::new(Xxh3::new()),
+            format: output.format,
+            compression: output.compression,
             buffer: Vec::with_capacity(BUFFER_BYTES + (64 << 10)),
             in_row: false,
             only_null: false,
@@ -149,7 +174,8 @@ impl CombinedCsv {
     /// When the disk is full or gone.
     pub fn sync(&mut self) -> io::Result<()> {
         self.flush()?;
-        self.file.sync_all()
+        self.sink.finish()?;
+        self.file.sync()
     }
 
     /// Identity of the file, by which it is recognised under its final name. Call it after [`CombinedCsv::sync`].
@@ -157,7 +183,7 @@ impl CombinedCsv {
     /// # Errors
     /// When the file was taken away.
     pub fn identity(&self) -> io::Result<FileIdentity> {
-        self.place.identity(&self.unfinished, Some(self.hash.digest128()))
+        self.place.identity(&self.unfinished, Some(self.file.hash()))
     }
 
     /// Gives the file its final name. Call it after [`CombinedCsv::sync`] and the commit. `replace`: a file of an earlier run
@@ -181,6 +207,15 @@ impl CombinedCsv {
         self.flush()?;
         self.published = true;
         Ok(())
+    }
+
+    /// Adds bytes of a format that has no cells.
+    ///
+    /// # Errors
+    /// When the disk is full or gone.
+    fn raw(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.buffer.extend_from_slice(bytes);
+        if self.buffer.len() >= BUFFER_BYTES { self.flush() } else { Ok(()) }
     }
 
     #[inline]
@@ -207,8 +242,7 @@ impl CombinedCsv {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.file.write_all(&self.buffer)?;
-        self.hash.update(&self.buffer);
+        self.sink.write(&self.buffer)?;
         self.buffer.clear();
         Ok(())
     }

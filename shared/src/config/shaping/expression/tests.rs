@@ -171,28 +171,23 @@ fn columns_may_have_the_names_of_words() {
         "status",
         "count",
         "comment",
-        "number",
         "text",
         "zone",
         "level",
         "index",
-        "rank",
         "left",
-        "right",
         "replace",
-        "id",
-        "price",
+        "order",
+        "group",
+        "from",
+        "case",
+        "sum",
+        "table",
     ] {
-        let read = parse(&format!("{name} = 'x'"), &Scope::default());
-        let quoted = parse(&format!("\"{name}\" = 'x'"), &Scope::default()).unwrap();
-        match read {
-            Ok(read) => assert_eq!(
-                format!("{:?}", read.operation).replace('"', ""),
-                format!("{:?}", quoted.operation).replace("\\\"", "").replace('"', ""),
-                "{name}"
-            ),
-            Err(problem) => panic!("{name}: {}", problem.message),
-        }
+        let read =
+            parse(&format!("{name} = 'x'"), &Scope::default()).unwrap_or_else(|problem| panic!("{name}: {problem:?}"));
+        let Operation::Call(_, arguments) = read.operation else { panic!("{name}: {read:?}") };
+        assert_eq!(arguments[0].operation, Operation::Column(name.to_owned()));
     }
 }
 

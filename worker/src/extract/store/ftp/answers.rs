@@ -161,7 +161,7 @@ impl Server {
             (421, _) => StoreError::Busy { place: self.place.clone(), reason: said, retry_after: None },
             // What a server says to a password is not shown, because it could repeat it.
             (430 | 530 | 531 | 532 | 332, About::Login) => self.login(&format!("it answered {number} to the login")),
-            (500 | 502 | 503 | 504 | 534 | 536, About::Connection) => self.protocol(
+            (500 | 502 | 503 | 504 | 530 | 534 | 536, About::Connection) => self.protocol(
                 "does not offer encryption by AUTH TLS",
                 "Ask its admin to enable FTPS, or write `tls: implicit` for a server that begins with TLS. `tls: none` sends the \
                  password and the files in the clear.",

@@ -5,7 +5,7 @@
 //! - [`walk`]: the files of a folder or glob
 //! - [`entries`]: the lines of a listing
 //! - [`names`]: names as the server's bytes
-//! - [`tls`]: encryption
+//! - [`mod@tls`]: how the connections are encrypted
 //! - [`answers`]: what a server answers, as errors
 
 mod answers;
