@@ -111,6 +111,31 @@ async fn several_sheets_become_one_table_with_a_column_for_the_sheet() {
 }
 
 #[tokio::test]
+async fn a_workbook_in_an_archive_is_read_sheet_by_sheet() {
+    let loader = Loader::start().await;
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for name in ["in/sheets.xlsx", "old.xls"] {
+        archive.start_file(name, zip::write::SimpleFileOptions::default()).expect("started");
+        std::io::Write::write_all(&mut archive, &bytes(name.trim_start_matches("in/"))).expect("written");
+    }
+    loader.only("all.zip", archive.finish().expect("finished").into_inner());
+    let report = loader.run("run", &with_excel(&loader, "all_sheets", "sheets: \"*\"")).await.expect("loaded");
+    let names: Vec<_> = report.files.iter().map(|file| (file.name.as_str(), file.rows_read)).collect();
+    assert_eq!(
+        names,
+        [
+            ("all.zip!in/sheets.xlsx!Empty", 0),
+            ("all.zip!in/sheets.xlsx!Jan", 2),
+            ("all.zip!in/sheets.xlsx!Feb", 2),
+            ("all.zip!in/sheets.xlsx!März 2024", 1),
+            ("all.zip!old.xls!Data", 6),
+            ("all.zip!old.xls!Second", 0),
+        ]
+    );
+    assert_eq!(loader.count("all_sheets").await, 10);
+}
+
+#[tokio::test]
 async fn without_a_key_the_first_sheet_is_read_and_the_others_are_named() {
     let loader = Loader::start().await;
     loader.only("sheets.xlsx", bytes("sheets.xlsx"));

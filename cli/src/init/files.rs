@@ -29,6 +29,10 @@ pub async fn describe(path: &str, table: &str, target: &str, context: &ExtractCo
     let proposing = move || dialect_proposal::propose(&files, &CancellationToken::new());
     let Proposal { keys, profile } =
         tokio::task::spawn_blocking(proposing).await.context("could not look at the files")??;
+    let unread = profile.files.iter().find_map(|file| file.error.as_ref());
+    if let Some(error) = unread.filter(|_| profile.columns.is_empty()) {
+        return Err(refuse(Exit::Failed, error.message.clone(), error.next_step.clone()));
+    }
     let left_out = extracted.left_out.iter().map(|file| format!("{}: {}", file.name, file.reason));
     let unreadable = profile.files.iter().filter_map(|file| {
         let error = file.error.as_ref()?;

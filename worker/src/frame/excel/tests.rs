@@ -292,6 +292,60 @@ fn hostile_workbooks_are_refused_with_a_sentence() {
 }
 
 #[test]
+fn parts_that_are_larger_than_they_say_are_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let rows = "<row><c><v>1</v></c></row>".repeat(1_000);
+    let sheet = format!("<worksheet><sheetData>{rows}</sheetData></worksheet>");
+    let file = workbook(folder.path(), sheet.as_bytes(), b"<sst/>");
+    assert_eq!(read_input(&file).expect("readable").rows.len(), 999);
+    let mut bytes = std::fs::read(&file.path).expect("a file");
+    let name = memchr::memmem::rfind(&bytes, b"xl/sheet.xml").expect("in the directory");
+    for (at, code) in [(22, "broken_workbook"), (30, "broken_workbook")] {
+        let before = bytes[name - at];
+        // The size, and then the checksum.
+        bytes[name - at] = before.wrapping_sub(1);
+        std::fs::write(&file.path, &bytes).expect("written");
+        let error = read_input(&file).expect_err("it is not what the directory says");
+        assert_eq!(error.code.as_str(), code, "{error}");
+        bytes[name - at] = before;
+    }
+}
+
+#[test]
+fn repeated_cells_and_rows_of_an_ods_are_bounded() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let read = |body: &str| {
+        let path = folder.path().join("made.ods");
+        let mut zip = zip::ZipWriter::new(std::fs::File::create(&path).expect("a file"));
+        zip.start_file("content.xml", zip::write::SimpleFileOptions::default()).expect("a part");
+        let content = format!("<office:document-content><office:body>{body}</office:body></office:document-content>");
+        zip.write_all(content.as_bytes()).expect("written");
+        zip.finish().expect("written");
+        read_input(&input(path, ExcelOptions::default()))
+    };
+    let sheet = |rows: &str| {
+        format!("<office:spreadsheet><table:table table:name=\"S\">{rows}</table:table></office:spreadsheet>")
+    };
+    let cell = |more: &str| {
+        format!("<table:table-cell office:value-type=\"string\"{more}><text:p>a</text:p></table:table-cell>")
+    };
+    let row = |more: &str, cells: &str| format!("<table:table-row{more}>{cells}</table:table-row>");
+    for (body, code, what) in [
+        (sheet(&row(" table:number-rows-repeated=\"4000000000\"", &cell(""))), "broken_workbook", "more rows"),
+        (sheet(&row("", &cell(" table:number-columns-repeated=\"20000\""))), "broken_workbook", "last column"),
+        ("<office:text/>".to_owned(), "not_a_workbook", "another kind of document"),
+    ] {
+        let error = read(&body).expect_err(what);
+        assert_eq!(error.code.as_str(), code, "{error}");
+        assert!(error.message.contains(what), "{error}");
+    }
+    let blank =
+        row(" table:number-rows-repeated=\"1048570\"", "<table:table-cell table:number-columns-repeated=\"16384\"/>");
+    let found = read(&sheet(&[row("", &cell("")), row("", &cell("")), blank].concat())).expect("readable");
+    assert_eq!((found.rows.len(), found.summary.filtered), (1, 0));
+}
+
+#[test]
 fn a_file_that_changes_while_it_is_read_has_another_hash() {
     let folder = tempfile::tempdir().expect("a folder");
     let file =
