@@ -5,6 +5,7 @@
 use std::path::Path;
 use std::time::Instant;
 
+use elt_shared::config::FileOptions;
 use elt_worker::frame::{Piece, profile, read};
 use elt_worker::input::{InputFile, format_of};
 use tokio_util::sync::CancellationToken;
@@ -31,7 +32,7 @@ fn main() -> Result<(), Anything> {
 
 fn measure(path: &Path) -> Result<(), Anything> {
     let name = path.display().to_string();
-    let (format, compression) = format_of(&name).ok_or("a format")?;
+    let (format, compression) = format_of(&name, &FileOptions::default()).ok_or("a format")?;
     let file = InputFile::at(name, path.to_owned(), format, compression)?;
     let (format, stamp) = (file.format, file.stamp);
     for (what, pass) in [("types", first_pass as fn(&InputFile) -> Result<u64, Anything>), ("rows", second_pass)] {

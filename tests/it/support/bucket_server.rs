@@ -174,7 +174,7 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
         Speaks::Azure { account } => check_azure(&asked, &parts.uri, account),
     };
     let mut response = match signed {
-        Err(refusal) => refusal,
+        Err(refusal) => *refusal,
         Ok(()) if bucket != shared.bucket => error(StatusCode::NOT_FOUND, "NoSuchBucket", ""),
         Ok(()) => {
             let mut objects = shared.objects.lock().expect("objects");
@@ -336,9 +336,9 @@ fn put_tags(asked: &Asked, body: &Bytes, objects: &mut Objects) -> Response {
     StatusCode::OK.into_response()
 }
 
-fn check_aws(asked: &Asked, uri: &Uri, body: &Bytes, region: &str, now: DateTime<Utc>) -> Result<(), Response> {
+fn check_aws(asked: &Asked, uri: &Uri, body: &Bytes, region: &str, now: DateTime<Utc>) -> Result<(), Box<Response>> {
     let Some(authorization) = asked.header("authorization") else {
-        return Err(error(StatusCode::FORBIDDEN, "AccessDenied", ""));
+        return Err(error(StatusCode::FORBIDDEN, "AccessDenied", "").into());
     };
     let field = |name: &str| {
         let (_, rest) = authorization.split_once(&format!("{name}=")).expect("a field");
@@ -347,17 +347,17 @@ fn check_aws(asked: &Asked, uri: &Uri, body: &Bytes, region: &str, now: DateTime
     let (credential, signed, signature) = (field("Credential"), field("SignedHeaders"), field("Signature"));
     let (key_id, scope) = credential.split_once('/').expect("a scope");
     if key_id != KEY_ID {
-        return Err(error(StatusCode::FORBIDDEN, "InvalidAccessKeyId", ""));
+        return Err(error(StatusCode::FORBIDDEN, "InvalidAccessKeyId", "").into());
     }
     let parts: Vec<&str> = scope.split('/').collect();
     if parts[1] != region {
         let more = format!("<Region>{region}</Region>");
-        return Err(error(StatusCode::BAD_REQUEST, "AuthorizationHeaderMalformed", &more));
+        return Err(error(StatusCode::BAD_REQUEST, "AuthorizationHeaderMalformed", &more).into());
     }
     let date = asked.header("x-amz-date").expect("a date");
     let sent = NaiveDateTime::parse_from_str(date, "%Y%m%dT%H%M%SZ").expect("a date").and_utc();
     if (now - sent).abs() > TimeDelta::minutes(15) {
-        return Err(error(StatusCode::FORBIDDEN, "RequestTimeTooSkewed", ""));
+        return Err(error(StatusCode::FORBIDDEN, "RequestTimeTooSkewed", "").into());
     }
     let payload = asked.header("x-amz-content-sha256").expect("a digest");
     assert_eq!(payload, hex(&Sha256::digest(body)), "the digest of the body");
@@ -378,24 +378,24 @@ fn check_aws(asked: &Asked, uri: &Uri, body: &Bytes, region: &str, now: DateTime
         Ok(())
     } else {
         let repeated = format!("<AWSAccessKeyId>{key_id}</AWSAccessKeyId><StringToSign>{to_sign}</StringToSign>");
-        Err(error(StatusCode::FORBIDDEN, "SignatureDoesNotMatch", &repeated))
+        Err(error(StatusCode::FORBIDDEN, "SignatureDoesNotMatch", &repeated).into())
     }
 }
 
-fn check_google(asked: &Asked, key: &Jwk) -> Result<(), Response> {
+fn check_google(asked: &Asked, key: &Jwk) -> Result<(), Box<Response>> {
     let token = asked.header("authorization").and_then(|header| header.strip_prefix("Bearer ")).unwrap_or_default();
     let mut validation = Validation::new(Algorithm::RS256);
     validation.validate_aud = false;
     let key = DecodingKey::from_jwk(key).expect("a public key");
     match decode::<serde_json::Value>(token, &key, &validation) {
         Ok(_) => Ok(()),
-        Err(_) => Err(error(StatusCode::UNAUTHORIZED, "AuthenticationRequired", "")),
+        Err(_) => Err(error(StatusCode::UNAUTHORIZED, "AuthenticationRequired", "").into()),
     }
 }
 
 /// Checks a shared key, or the signature of a shared access signature for its mere presence.
-fn check_azure(asked: &Asked, uri: &Uri, account: &str) -> Result<(), Response> {
-    let refused = || error(StatusCode::FORBIDDEN, "AuthenticationFailed", "");
+fn check_azure(asked: &Asked, uri: &Uri, account: &str) -> Result<(), Box<Response>> {
+    let refused = || Box::new(error(StatusCode::FORBIDDEN, "AuthenticationFailed", ""));
     if let Some(signature) = asked.param("sig") {
         return if signature == "canary+sas/signature=" { Ok(()) } else { Err(refused()) };
     }

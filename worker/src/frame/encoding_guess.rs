@@ -244,7 +244,7 @@ mod tests {
     fn broken_utf_8_is_utf_8_still() {
         let found = guess("Müller, Größe, \u{E9}t\u{E9}".as_bytes(), true);
         assert_eq!((found.encoding, found.warning), (UTF_8, None));
-        let found = guess(&[&"üöä".as_bytes()[..], &b"\xFC,"[..]].concat(), true);
+        let found = guess(&["üöä".as_bytes(), &b"\xFC,"[..]].concat(), true);
         assert!(found.encoding == UTF_8 && found.warning.is_some());
         assert_eq!(guess(&"üö".as_bytes()[..3], false), Guess { encoding: UTF_8, warning: None }, "cut off");
         assert_ne!(guess(&"üö".as_bytes()[..1], true).encoding.name(), "", "an end within a character");

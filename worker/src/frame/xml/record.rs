@@ -296,8 +296,8 @@ impl Record<'_> {
     }
 
     /// The elements in an element by their names, in the order in which the names appear.
-    fn by_name(&self, element: &Element, columns: &Columns) -> Result<Vec<(&[u8], Vec<&Element>)>, NoRow> {
-        let mut all: Vec<(&[u8], Vec<&Element>)> = Vec::new();
+    fn by_name<'e>(&'e self, element: &'e Element, columns: &'e Columns) -> Result<Vec<Named<'e>>, NoRow> {
+        let mut all: Vec<Named<'e>> = Vec::new();
         let mut index_of: HashMap<&[u8], (usize, &[u8])> = HashMap::new();
         for child in self.tree.children(element) {
             let written = &self.text[child.name.0..child.name.1];
@@ -317,6 +317,9 @@ impl Record<'_> {
         Ok(all)
     }
 }
+
+/// The elements of one name, in an element.
+type Named<'e> = (&'e [u8], Vec<&'e Element>);
 
 /// Appends the name of a member, after a comma unless the object that begins at `open` is empty.
 fn push_member(name: &[u8], open: usize, out: &mut Vec<u8>) {

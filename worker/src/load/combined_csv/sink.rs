@@ -64,7 +64,7 @@ impl Write for HashedFile {
 /// The way from bytes to the file.
 pub(super) enum Sink {
     Plain(HashedFile),
-    Gzip(GzEncoder<HashedFile>),
+    Gzip(Box<GzEncoder<HashedFile>>),
     Zstd(Box<zstd::Encoder<'static, HashedFile>>),
     /// The end of the compressed bytes is written.
     Finished,
@@ -74,7 +74,7 @@ impl Sink {
     pub(super) fn new(file: &HashedFile, compression: OutputCompression) -> io::Result<Self> {
         Ok(match compression {
             OutputCompression::None => Self::Plain(file.clone()),
-            OutputCompression::Gz => Self::Gzip(GzEncoder::new(file.clone(), flate2::Compression::fast())),
+            OutputCompression::Gz => Self::Gzip(Box::new(GzEncoder::new(file.clone(), flate2::Compression::fast()))),
             OutputCompression::Zst => Self::Zstd(Box::new(zstd::Encoder::new(file.clone(), ZSTD_LEVEL)?)),
         })
     }
