@@ -33,10 +33,11 @@ impl Ods {
         loop {
             match xml.next()? {
                 Token::Start(tag) if tag.is("style") => style = tag.attribute("name")?.unwrap_or_default(),
-                Token::Start(tag) if tag.is("table-properties") => {
-                    if tag.attribute("display")?.is_some_and(|display| display == "false") {
-                        hidden.push(std::mem::take(&mut style));
-                    }
+                Token::Start(tag)
+                    if tag.is("table-properties")
+                        && tag.attribute("display")?.is_some_and(|display| display == "false") =>
+                {
+                    hidden.push(std::mem::take(&mut style));
                 }
                 Token::Start(tag) if tag.is("spreadsheet") => is_spreadsheet = true,
                 Token::Start(tag) if is_spreadsheet && tag.is("table") => {

@@ -80,7 +80,7 @@ fn duration(millis: i64) -> String {
     let size = millis.unsigned_abs();
     let (sign, seconds) = (if millis < 0 { "-" } else { "" }, size / 1_000);
     let mut text = format!("{sign}{}:{:02}:{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60);
-    if size % 1_000 != 0 {
+    if !size.is_multiple_of(1_000) {
         let _ = write!(text, ".{:03}", size % 1_000);
     }
     text
