@@ -136,7 +136,7 @@ async fn without_a_file_there_is_nothing_to_upload() {
 #[tokio::test]
 async fn a_config_may_be_kept_before_it_can_run() {
     let app = app().await;
-    let answer = app.post("/upload-config").yaml("sources:\n  - type: s3\n    path: x\n").await.ok();
+    let answer = app.post("/upload-config").yaml("sources:\n  - type: gopher\n    path: x\n").await.ok();
     assert_eq!(answer["runnable"], false);
     assert_json_snapshot!(answer["problems"], @r#"
     [
@@ -149,7 +149,7 @@ async fn a_config_may_be_kept_before_it_can_run() {
       {
         "column": 11,
         "line": 2,
-        "message": "unknown variant \"s3\", expected local, api or sftp",
+        "message": "unknown variant \"gopher\", expected local, api, sftp, s3, http or ftp",
         "pointer": "sources[0].type"
       }
     ]

@@ -24,7 +24,7 @@ fn a_command_line_that_is_none_ends_with_64() {
 fn check_names_the_place_and_ends_with_3() {
     let folder = Folder::new();
     folder.write("good.yaml", RUNNABLE);
-    folder.write("bad.yaml", "sources:\n  - type: s3\ntarget: {table: t}\n");
+    folder.write("bad.yaml", "sources:\n  - type: gopher\ntarget: {table: t}\n");
     folder.write("odd.yaml", &format!("strict_mod: true\n{RUNNABLE}"));
 
     let good = run(elt(&folder, &["check", "good.yaml"]));
@@ -32,7 +32,7 @@ fn check_names_the_place_and_ends_with_3() {
 
     let bad = run(elt(&folder, &["check", "bad.yaml"]));
     assert_eq!(bad.code, Some(3));
-    assert!(bad.stderr.starts_with("bad.yaml:2:11: error: sources[0].type: unknown variant \"s3\""), "{}", bad.stderr);
+    assert!(bad.stderr.starts_with("bad.yaml:2:11: error: sources[0].type: unknown variant \"gopher\""), "{}", bad.stderr);
 
     let odd = run(elt(&folder, &["check", "odd.yaml"]));
     assert_eq!(odd.code, Some(0));
