@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use elt_shared::runs::lifecycle::{self, VerifyAnswer};
-use elt_shared::runs::{RunReport, Verification, VerifiedState};
+use elt_shared::runs::{RunReport, RunVerification, VerifiedState};
 use elt_shared::secret::KeyRing;
 use elt_shared::store::runs::{self, Run};
 use serde_json::json;
@@ -111,7 +111,7 @@ async fn finished(db: &PgPool, id: Uuid) -> anyhow::Result<Run> {
     }
 }
 
-fn shown(found: &Verification) -> String {
+fn shown(found: &RunVerification) -> String {
     let mut text = String::new();
     let differing = found.files.iter().filter(|file| file.state != VerifiedState::Same || file.rows_missing > 0);
     let mut table = Table::new(&["file", "content", ">rows missing"]);

@@ -1,6 +1,6 @@
 //! A verification says whether the table and the sources agree with what a run loaded.
 
-use elt_shared::runs::{Verification, VerifiedState};
+use elt_shared::runs::{RunVerification, VerifiedState};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -11,7 +11,7 @@ const ALL_TYPES: &str = "id,big,exact,double,flag,day,at,zoned,uid,note,json\n\
     2,-1,-0.10,1e300,FALSE,0001-01-01,0001-01-01 00:00:00,2024-02-29T22:00:00Z,,NA,\n\
     3,,,,,,,,,\"\",\n";
 
-async fn verify(loader: &Loader, yaml: &str, run: Uuid) -> Verification {
+async fn verify(loader: &Loader, yaml: &str, run: Uuid) -> RunVerification {
     let verifying = loader.create("verify", yaml, json!({}), Some(run)).await;
     let begun = elt_shared::runs::lifecycle::begin(&loader.control, verifying.id, "tests").await.expect("asked");
     let context = loader.context(begun.expect("there to begin"), yaml);

@@ -32,7 +32,11 @@ fn check_names_the_place_and_ends_with_3() {
 
     let bad = run(elt(&folder, &["check", "bad.yaml"]));
     assert_eq!(bad.code, Some(3));
-    assert!(bad.stderr.starts_with("bad.yaml:2:11: error: sources[0].type: unknown variant \"gopher\""), "{}", bad.stderr);
+    assert!(
+        bad.stderr.starts_with("bad.yaml:2:11: error: sources[0].type: unknown variant \"gopher\""),
+        "{}",
+        bad.stderr
+    );
 
     let odd = run(elt(&folder, &["check", "odd.yaml"]));
     assert_eq!(odd.code, Some(0));

@@ -28,4 +28,4 @@ pub use progress::RunProgress;
 pub use rejections::{ReasonCount, RejectedPlace, Rejections};
 pub use report::RunReport;
 pub use values::{Outcome, Priority, RunKind, RunState, Stage, Trigger};
-pub use verification::{Verification, VerifiedFile, VerifiedState};
+pub use verification::{RunVerification, VerifiedFile, VerifiedState};

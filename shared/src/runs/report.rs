@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Outcome, ProbeReport, Rejections, SourcePreview, Verification};
+use super::{Outcome, ProbeReport, Rejections, RunVerification, SourcePreview};
 use crate::backfills::Window;
 use crate::config::ColumnType;
 
@@ -80,7 +80,7 @@ pub struct RunReport {
     pub previews: Vec<SourcePreview>,
     /// The result of a verification; `None` for runs of other kinds.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub verification: Option<Verification>,
+    pub verification: Option<RunVerification>,
     /// The first rejected rows and the reasons of all of them; `None` when no row was rejected.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rejected: Option<Rejections>,

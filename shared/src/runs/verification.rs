@@ -7,7 +7,7 @@ use uuid::Uuid;
 /// What a verification found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
-pub struct Verification {
+pub struct RunVerification {
     /// The run whose rows were compared.
     pub run: Uuid,
     /// Whether nothing was found that differs from what the run loaded without elt having changed it.

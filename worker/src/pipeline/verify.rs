@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use elt_shared::config::{Dedupe, PipelineConfig, SourceConfig};
 use elt_shared::explained::{Code, Explained};
 use elt_shared::runs::report::{FileReceipt, RunReport};
-use elt_shared::runs::{Verification, VerifiedFile, VerifiedState};
+use elt_shared::runs::{RunVerification, VerifiedFile, VerifiedState};
 use elt_shared::store::runs;
 use uuid::Uuid;
 
@@ -105,14 +105,14 @@ async fn read_again(context: &RunContext, session: &mut Session) -> Result<Again
 }
 
 fn compare(subject: Uuid, told: &RunReport, stored: &StoredRows, again: Again) -> RunReport {
-    let mut found = Verification {
+    let mut found = RunVerification {
         run: subject,
         agrees: true,
         rows_written: told.rows_inserted + told.rows_updated,
         rows_there: stored.there,
         rows_changed: stored.changed,
         changed: stored.first_changed.clone(),
-        ..Verification::default()
+        ..RunVerification::default()
     };
     compare_table(&mut found, stored);
     let (mut report, now) = match again {
@@ -138,7 +138,7 @@ fn compare(subject: Uuid, told: &RunReport, stored: &StoredRows, again: Again) -
 }
 
 /// Compares the numbers and hashes of the rows in the table.
-fn compare_table(found: &mut Verification, stored: &StoredRows) {
+fn compare_table(found: &mut RunVerification, stored: &StoredRows) {
     let gone = found.rows_written.saturating_sub(found.rows_there);
     if gone > 0 && stored.overwritten_since {
         found.says.push(format!(
@@ -180,7 +180,7 @@ fn verified(then: &FileReceipt, now: Option<&HashMap<String, FileReceipt>>) -> V
 }
 
 /// Says how many files are in which state, and whether rows of the same files are missing.
-fn sum_up(found: &mut Verification) {
+fn sum_up(found: &mut RunVerification) {
     let count = |state: VerifiedState| found.files.iter().filter(|file| file.state == state).count();
     let (same, not_compared) = (count(VerifiedState::Same), count(VerifiedState::NotCompared));
     let (changed, gone) = (count(VerifiedState::Changed), count(VerifiedState::Gone));

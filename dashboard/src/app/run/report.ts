@@ -50,6 +50,7 @@ const NOTHING: RunReport = {
   finished_from_marker: false,
   loaded_by: null,
   window: null,
+  verification: null,
 };
 
 const NO_FILE: Required<FileReceipt> = {
@@ -57,6 +58,7 @@ const NO_FILE: Required<FileReceipt> = {
   bytes: 0,
   content_hash: '',
   delimiter: null,
+  dialect: null,
   rows_read: 0,
   rows_inserted: 0,
   rows_updated: 0,

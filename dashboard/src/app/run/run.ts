@@ -27,6 +27,7 @@ import {
   canRetry,
   canStop,
   canUndo,
+  canVerify,
   isOver,
   kindWord,
   nextTry,
@@ -57,6 +58,7 @@ import { readReport, sharesOf } from './report';
 import { SourceState } from './source-state';
 import { stepsOf } from './steps';
 import { Verdict } from './verdict';
+import { Verification } from './verification';
 
 const WITHOUT_STREAM_MS = 3000;
 
@@ -85,6 +87,7 @@ const WITHOUT_STREAM_MS = 3000;
     StateBadge,
     Time,
     Verdict,
+    Verification,
   ],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
@@ -169,6 +172,7 @@ export class RunPage {
   protected readonly canStop = canStop;
   protected readonly canRetry = canRetry;
   protected readonly canUndo = canUndo;
+  protected readonly canVerify = canVerify;
   protected readonly kindWord = kindWord;
   protected readonly triggerWord = triggerWord;
   protected readonly count = count;
@@ -205,6 +209,13 @@ export class RunPage {
   protected retry(): void {
     this.submission.send(this.api.retry(this.id()), (fresh) => {
       this.toaster.say('Started again as a new run');
+      void this.router.navigate(['/runs', fresh.id]);
+    });
+  }
+
+  protected verify(): void {
+    this.submission.send(this.api.verify(this.id()), (fresh) => {
+      this.toaster.say('Started as a run of its own');
       void this.router.navigate(['/runs', fresh.id]);
     });
   }

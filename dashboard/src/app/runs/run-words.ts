@@ -13,6 +13,7 @@ const KINDS: Record<RunKind, string> & Record<string, string | undefined> = {
   test_connection: 'Connection test',
   replay: 'Replay',
   undo: 'Undo',
+  verify: 'Verification',
 };
 
 const TRIGGERS: Record<Trigger, string> & Record<string, string | undefined> = {
@@ -100,6 +101,11 @@ export function canUndo(run: Run): boolean {
   return (
     run.state === 'succeeded' && (run.kind === 'run' || run.kind === 'replay') && (run.rows_inserted ?? 0) > 0
   );
+}
+
+/** Whether a run loaded, so that the table and its sources can be compared with what it loaded. */
+export function canVerify(run: Run): boolean {
+  return run.state === 'succeeded' && (run.kind === 'run' || run.kind === 'replay');
 }
 
 /** Milliseconds from the first start of a run to its end, or to now. `undefined` before it started. */

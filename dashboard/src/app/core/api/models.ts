@@ -10,6 +10,8 @@ export type { BackfillView } from './generated/models/backfill-view';
 export type { BackfillWindow } from './generated/models/backfill-window';
 export type { AuditView } from './generated/models/audit-view';
 export type { Verification } from './generated/models/verification';
+export type { RunVerification } from './generated/models/run-verification';
+export type { VerifiedState } from './generated/models/verified-state';
 export type { ConfigView } from './generated/models/config-view';
 export type { CreatedToken } from './generated/models/created-token';
 export type { CatchUp } from './generated/models/catch-up';

@@ -5,7 +5,7 @@ import { Observable, filter, finalize, map, share } from 'rxjs';
 import { EventStream } from '../event-stream';
 import { ApiClient, given } from './client';
 import { runsAttempts } from './generated/fn/runs/runs-attempts';
-import { runsDownload } from './generated/fn/runs/runs-download';
+import { runsDownload$Csv } from './generated/fn/runs/runs-download-csv';
 import { runsList } from './generated/fn/runs/runs-list';
 import { runsOfRun } from './generated/fn/runs/runs-of-run';
 import { runsOne } from './generated/fn/runs/runs-one';
@@ -15,6 +15,7 @@ import { runsStart } from './generated/fn/runs/runs-start';
 import { runsStop } from './generated/fn/runs/runs-stop';
 import { runsTriggerJob$Yaml } from './generated/fn/runs/runs-trigger-job-yaml';
 import { runsUndo } from './generated/fn/runs/runs-undo';
+import { runsVerify } from './generated/fn/runs/runs-verify';
 import { AttemptView } from './generated/models/attempt-view';
 import { RunPage } from './generated/models/run-page';
 import { StartRun } from './generated/models/start-run';
@@ -79,13 +80,18 @@ export class RunsApi {
     return this.client.call(runsUndo, { id });
   }
 
+  /** Starts a run that compares the table and the sources with what a run loaded. */
+  verify(id: string): Observable<Run> {
+    return this.client.call(runsVerify, { id });
+  }
+
   attempts(id: string): Observable<{ data: AttemptView[] }> {
     return this.client.call(runsAttempts, { id });
   }
 
   /** The combined CSV, as a file. */
   csv(id: string): Observable<HttpResponse<Blob>> {
-    return this.http.get(runsDownload.PATH.replace('{id}', id), {
+    return this.http.get(runsDownload$Csv.PATH.replace('{id}', id), {
       observe: 'response',
       responseType: 'blob',
     });
