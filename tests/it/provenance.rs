@@ -119,6 +119,23 @@ async fn columns_come_from_the_paths_of_files() {
 }
 
 #[tokio::test]
+async fn an_entry_of_an_archive_has_the_columns_of_its_path_in_the_archive() {
+    let loader = Loader::start().await;
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, content) in [("north/a.csv", "id\n1\n"), ("south/a.csv", "id\n2\n")] {
+        archive.start_file(name, zip::write::SimpleFileOptions::default()).expect("an entry");
+        std::io::Write::write_all(&mut archive, content.as_bytes()).expect("its bytes");
+    }
+    loader.folder.write("box.zip", archive.finish().expect("an archive").into_inner());
+    let yaml = with_path_columns(&loader, "{region}/*.csv", "provenance: [file]\n");
+    loader.run("run", &yaml).await.expect("loaded");
+    assert_eq!(
+        loader.rows("select region, id, _elt_file from sales order by id").await,
+        ["north|1|box.zip!north/a.csv", "south|2|box.zip!south/a.csv"]
+    );
+}
+
+#[tokio::test]
 async fn a_column_of_the_path_does_not_take_the_place_of_one_in_the_file() {
     let loader = Loader::start().await;
     loader.folder.write("north/a.csv", "id,Region\n1,x\n");

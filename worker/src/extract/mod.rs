@@ -174,8 +174,9 @@ async fn extract_each(config: &PipelineConfig, context: &ExtractContext) -> Resu
             SourceConfig::Sftp(sftp) => sftp::extract(index, sftp, context).await,
             place => store::extract(index, place, context).await,
         }?;
-        let one = path_columns::add(index, one)?;
         let one = containers::unpack(one, &mut unpacked, context).await?;
+        // An entry of an archive has a path of its own, and the sheets of a workbook have that of the workbook.
+        let one = path_columns::add(index, one)?;
         let one = workbooks::expand(one, context);
         all.files.extend(one.files);
         all.left_out.extend(one.left_out);
