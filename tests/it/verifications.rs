@@ -16,6 +16,7 @@ async fn verify(loader: &Loader, yaml: &str, run: Uuid) -> RunVerification {
     let begun = elt_shared::runs::lifecycle::begin(&loader.control, verifying.id, "tests").await.expect("asked");
     let context = loader.context(begun.expect("there to begin"), yaml);
     let report = loader.execute(&context).await.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!((report.rows_read, report.rows_quarantined), (0, 0), "it loads and rejects nothing");
     report.verification.expect("a verification")
 }
 

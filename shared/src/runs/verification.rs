@@ -49,6 +49,6 @@ pub enum VerifiedState {
     Changed,
     /// It is no longer among the files of the source, or cannot be read.
     Gone,
-    /// It is an answer of an API, which cannot be asked for again.
+    /// It was not looked at: an answer of an API, which cannot be asked for again, or one of more than a thousand files.
     NotCompared,
 }
