@@ -49,7 +49,10 @@ fn file(path: &str, headers: &HeaderMap) -> Response {
     let kind = HeaderValue::from_str(file.metadata.mimetype());
     headers.insert(header::CONTENT_TYPE, kind.unwrap_or(HeaderValue::from_static("application/octet-stream")));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_SECURITY_POLICY));
+    // Only a document has a policy; scripts and styles are under that of the page that loads them.
+    if matches!(file.metadata.mimetype(), "text/html" | "image/svg+xml") {
+        headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_SECURITY_POLICY));
+    }
     if let Ok(tag) = HeaderValue::from_str(&tag) {
         headers.insert(header::ETAG, tag);
     }

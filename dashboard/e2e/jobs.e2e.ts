@@ -58,15 +58,15 @@ test('the same job again loads nothing twice', async ({ admin: page }) => {
 
 test('a mistake is shown at its place while one types', async ({ admin: page }) => {
   await page.goto('/ui/new-job');
-  await writeYaml(page, 'sources:\n  - type: s3\n    path: /x\ntarget:\n  table: t\nstrickt_mode: true\n');
+  await writeYaml(page, 'sources:\n  - type: gopher\n    path: /x\ntarget:\n  table: t\nstrickt_mode: true\n');
   const check = page.getByRole('region', { name: 'Check' });
   await expect(check.getByText('Not runnable yet')).toBeVisible();
-  await expect(check).toContainText('expected local, api or sftp');
+  await expect(check).toContainText('expected local, api, sftp, s3, http or ftp');
   await expect(check).toContainText('strict_mode');
   await expect(page.locator('.cm-lint-marker-error')).toBeVisible();
   await expect(page.getByRole('button', { name: 'Run now' })).toBeDisabled();
   await check.getByRole('button', { name: 'Line 2' }).click();
-  await expect(page.locator('.cm-activeLine')).toContainText('s3');
+  await expect(page.locator('.cm-activeLine')).toContainText('gopher');
 });
 
 test('keys and values are completed', async ({ admin: page }) => {

@@ -55,7 +55,7 @@ const STATES: Record<VerifiedState, string> & Record<string, string | undefined>
                 @for (file of differing(); track file.name) {
                   <tr>
                     <td class="name">{{ file.name }}</td>
-                    <td>{{ states[file.state] ?? file.state }}</td>
+                    <td>{{ stateWord(file.state) }}</td>
                     <td class="num">{{ count(file.rows_missing) }}</td>
                   </tr>
                 }
@@ -87,6 +87,10 @@ export class Verification {
   protected readonly differing = computed(() =>
     (this.verification().files ?? []).filter((file) => file.state !== 'same' || file.rows_missing > 0),
   );
-  protected readonly states = STATES;
   protected readonly count = count;
+
+  /** The state of a file in words. A tab that is older than the server may meet one that it does not know. */
+  protected stateWord(state: string): string {
+    return STATES[state] ?? state;
+  }
 }
