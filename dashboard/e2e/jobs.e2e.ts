@@ -58,7 +58,10 @@ test('the same job again loads nothing twice', async ({ admin: page }) => {
 
 test('a mistake is shown at its place while one types', async ({ admin: page }) => {
   await page.goto('/ui/new-job');
-  await writeYaml(page, 'sources:\n  - type: gopher\n    path: /x\ntarget:\n  table: t\nstrickt_mode: true\n');
+  await writeYaml(
+    page,
+    'sources:\n  - type: gopher\n    path: /x\ntarget:\n  table: t\nstrickt_mode: true\n',
+  );
   const check = page.getByRole('region', { name: 'Check' });
   await expect(check.getByText('Not runnable yet')).toBeVisible();
   await expect(check).toContainText('expected local, api, sftp, s3, http or ftp');

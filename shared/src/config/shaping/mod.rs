@@ -6,7 +6,7 @@
 //! # Layout
 //! - [`mod@self`]: the section and its steps
 //! - `clean`: the steps of `clean`, which become expressions
-//! - [`expression`]: the expressions of `columns` and `where`
+//! - [`mod@expression`]: the expressions of `columns` and `where`
 
 mod clean;
 pub mod expression;
