@@ -268,7 +268,7 @@ impl Rows for Delimited {
     fn summary(&self) -> FileSummary {
         let (bytes, content_hash) = self.window.seen();
         let encoding = self.window.encoding();
-        let repeated = repeated_warning(&self.position);
+        let repeated = repeated_warning(self.window.name(), &self.position);
         FileSummary {
             bytes,
             content_hash,
@@ -307,14 +307,17 @@ fn repeatable(cells: &[&[u8]]) -> Option<Vec<Vec<u8>>> {
         .then(|| cells.iter().map(|cell| cell.to_vec()).collect())
 }
 
-fn repeated_warning(position: &Position) -> Option<String> {
+/// A sentence with the place of the first header that comes again in the file of this name.
+fn repeated_warning(file: &str, position: &Position) -> Option<String> {
     let Position { repeats, first_repeat, .. } = *position;
     let times = match repeats {
         0 => return None,
-        1 => format!("again in line {first_repeat}"),
-        _ => format!("again {repeats} times, first in line {first_repeat}"),
+        1 => "here again".to_owned(),
+        _ => format!("again {repeats} times, here first"),
     };
-    Some(format!("the header comes {times}, as in files that were joined; this counts as filtered and is not a row"))
+    Some(format!(
+        "{file}:{first_repeat}: the header stands {times}, as in files that were joined; it counts as filtered and is not a row"
+    ))
 }
 
 /// A delimiter in the name of a file's only column. A comma counts when no space follows it, because prose has commas.
