@@ -7,7 +7,7 @@
 //! - [`page`]: lists in pages
 //! - [`routes`]: a file a resource; each handler names who may, what they sent, and what they get
 //! - `client`, `audit`, `idempotency`, `collision`, `known_parameters`: layers and helpers around every request
-//! - `ui`: the dashboard's files
+//! - `ui`: the dashboard's files; `help`: the documentation
 //! - [`not_ready`]: answers before the process can work
 
 mod audit;
@@ -20,6 +20,7 @@ mod download;
 pub mod error;
 mod events;
 mod extract;
+mod help;
 mod idempotency;
 mod keyed_limit;
 mod keyed_mutex;
@@ -192,7 +193,7 @@ pub fn app(state: AppState) -> Router {
     let (router, openapi) = routes::router().split_for_parts();
     let known = KnownParameters::of(&openapi);
     let router = router.layer(from_fn_with_state(known, known_parameters::layer));
-    let router = router.merge(openapi::docs(openapi)).merge(ui::router());
+    let router = router.merge(openapi::docs(openapi)).merge(ui::router()).merge(help::router());
     layers::around(router, &state).with_state(state)
 }
 

@@ -35,6 +35,7 @@ mod exports;
 mod fixed_width_and_xml;
 mod fleet;
 mod health;
+mod help_pages;
 mod history_pages;
 mod idempotency;
 mod json_rows;

@@ -31,6 +31,8 @@ mod output;
 mod pipeline;
 mod provenance;
 mod reader;
+#[cfg(test)]
+mod reference;
 mod resolve;
 mod retry;
 mod schedule;

@@ -1,4 +1,4 @@
-//! The pages in `docs/operate` and `docs/sources`, and the fenced blocks in them.
+//! The pages in folders of `docs`, and the fenced blocks in them.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,14 +1,19 @@
 import { ChangeDetectionStrategy, Component, computed, input } from '@angular/core';
 
+import { helpForCode } from '../core/help';
+
 /** Codes that the dashboard makes itself, for answers without a code. */
 const OWN = /^(http_\d+|unreachable|unexpected)$/;
 
-/** The stable code of an error, and the command that explains it. Shows nothing for codes that elt does not list. */
+/** The stable code of an error, with a link to its explanation. Shows nothing for codes that elt does not list. */
 @Component({
   selector: 'app-error-code',
   template: `
     @if (isListed()) {
-      Code <code>{{ code() }}</code>: run <code>elt explain {{ code() }}</code> for an explanation.
+      Code
+      <a [href]="address()" target="_blank" rel="noopener"
+        ><code>{{ code() }}</code><span class="visually-hidden"> explained in a new tab</span></a
+      >
     }
   `,
   changeDetection: ChangeDetectionStrategy.OnPush,
@@ -17,6 +22,7 @@ const OWN = /^(http_\d+|unreachable|unexpected)$/;
 export class ErrorCode {
   readonly code = input.required<string | null | undefined>();
 
+  protected readonly address = computed(() => helpForCode(this.code() ?? ''));
   protected readonly isListed = computed(() => {
     const code = this.code();
     return !!code && !OWN.test(code);

@@ -1,11 +1,20 @@
-import { ChangeDetectionStrategy, Component, input } from '@angular/core';
+import { ChangeDetectionStrategy, Component, inject, input } from '@angular/core';
+import { Router } from '@angular/router';
 
-/** The title of a page, one line about it, and its actions (projected). */
+import { helpFor } from '../core/help';
+import { Icon } from './icon';
+
+/** The title of a page with a link to its help, one line about it, and its actions (projected). */
 @Component({
   selector: 'app-page-header',
   template: `
     <div class="words">
-      <h1>{{ title() }}</h1>
+      <div class="title">
+        <h1>{{ title() }}</h1>
+        <a class="help" [href]="help" target="_blank" rel="noopener" aria-label="Help for this page, in a new tab">
+          <app-icon name="help" />
+        </a>
+      </div>
       @if (subtitle()) {
         <p class="muted">{{ subtitle() }}</p>
       }
@@ -23,6 +32,22 @@ import { ChangeDetectionStrategy, Component, input } from '@angular/core';
       flex: 1 1 280px;
       min-width: 0;
     }
+    .title {
+      display: flex;
+      align-items: center;
+      gap: 8px;
+    }
+    .help {
+      display: inline-flex;
+      padding: 4px;
+      border-radius: var(--radius-s);
+      color: var(--muted);
+
+      &:hover {
+        background: var(--surface-2);
+        color: var(--text);
+      }
+    }
     h1 {
       overflow-wrap: anywhere;
     }
@@ -34,9 +59,12 @@ import { ChangeDetectionStrategy, Component, input } from '@angular/core';
       display: none;
     }
   `,
+  imports: [Icon],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class PageHeader {
   readonly title = input.required<string>();
   readonly subtitle = input<string>();
+
+  protected readonly help = helpFor(inject(Router).url);
 }
