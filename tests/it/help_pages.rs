@@ -9,7 +9,10 @@ use crate::support::TestApp;
 /// Addresses in the pages that begin so, without their headings.
 fn links<'a>(html: &'a str, beginning: &str) -> BTreeSet<&'a str> {
     let addresses = html.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next());
-    addresses.filter(|address| address.starts_with(beginning)).map(|link| link.split('#').next().unwrap_or(link)).collect()
+    addresses
+        .filter(|address| address.starts_with(beginning))
+        .map(|link| link.split('#').next().unwrap_or(link))
+        .collect()
 }
 
 #[tokio::test]

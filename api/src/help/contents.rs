@@ -78,10 +78,14 @@ mod tests {
 
     #[test]
     fn every_page_is_in_the_list_but_decisions_about_the_code() {
-        let listed: Vec<String> = groups().into_iter().flat_map(|group| group.entries).map(|entry| entry.address).collect();
+        let listed: Vec<String> =
+            groups().into_iter().flat_map(|group| group.entries).map(|entry| entry.address).collect();
         for page in Document::pages().filter(|page| !page.path.starts_with("docs/adr/")) {
             let address = page.address();
-            assert!(address.is_empty() || listed.iter().any(|known| *known == address), "{address} is not in docs/README.md");
+            assert!(
+                address.is_empty() || listed.iter().any(|known| *known == address),
+                "{address} is not in docs/README.md"
+            );
         }
     }
 

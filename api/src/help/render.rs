@@ -39,7 +39,8 @@ pub fn page(document: &Document) -> Rendered {
     html::push_html(&mut html, shown);
     // What is wider than the page is scrolled, also with the keyboard.
     let html = html.replace("<pre>", "<pre tabindex=\"0\">");
-    let html = html.replace("<table>", "<div class=\"wide\" tabindex=\"0\"><table>").replace("</table>", "</table></div>");
+    let html =
+        html.replace("<table>", "<div class=\"wide\" tabindex=\"0\"><table>").replace("</table>", "</table></div>");
     Rendered { title, html }
 }
 

@@ -75,7 +75,8 @@ fn excerpt<'a>(text: &'a str, word: &str) -> &'a str {
 /// Every section of every page, made at the first question.
 fn sections() -> &'static [Section] {
     static SECTIONS: OnceLock<Vec<Section>> = OnceLock::new();
-    SECTIONS.get_or_init(|| Document::pages().chain(Document::open("README.md")).flat_map(|page| of_page(&page)).collect())
+    SECTIONS
+        .get_or_init(|| Document::pages().chain(Document::open("README.md")).flat_map(|page| of_page(&page)).collect())
 }
 
 fn of_page(document: &Document) -> Vec<Section> {

@@ -55,7 +55,8 @@ impl Page {
         if let Some(known) = self.names.get(&keys.as_ptr()) {
             return link(known);
         }
-        let same = self.names.values().filter(|known| *known == name || known.starts_with(&format!("{name} ("))).count();
+        let same =
+            self.names.values().filter(|known| *known == name || known.starts_with(&format!("{name} ("))).count();
         let name = if same == 0 { name.to_owned() } else { format!("{name} ({})", same + 1) };
         self.names.insert(keys.as_ptr(), name.clone());
         let link = link(&name);
@@ -81,14 +82,19 @@ impl Page {
             Shape::Secret => "text, hidden wherever the config is shown".into(),
             Shape::Flag => "`true` or `false`".into(),
             Shape::Whole { min, max } => format!("whole number, {min} to {max}"),
-            Shape::Duration { longest } => format!("seconds, or a duration such as `90s`, `10m`, `24h`; at most {}", time(*longest)),
+            Shape::Duration { longest } => {
+                format!("seconds, or a duration such as `90s`, `10m`, `24h`; at most {}", time(*longest))
+            }
             Shape::Number { min, max } => format!("number, {min} to {max}"),
             Shape::Moment => "date and time".into(),
             Shape::Choice(words) => words().iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "),
             Shape::Texts => "text, or a list of texts".into(),
             Shape::Pairs => "names with texts".into(),
             Shape::Columns(keys) => {
-                format!("columns with their [types](#types-of-columns), or with {}", self.section("column", about, keys))
+                format!(
+                    "columns with their [types](#types-of-columns), or with {}",
+                    self.section("column", about, keys)
+                )
             }
             Shape::Section(keys) => self.section(name, about, keys),
             Shape::Nested => "the keys of this table".into(),
@@ -100,7 +106,7 @@ impl Page {
                 format!("{}, {others}", self.section(name, about, keys))
             }
             Shape::Variants(variants) => format!("list of {}", self.variants(name, variants)),
-            Shape::Any => "see what it says".into(),
+            Shape::Any => "various, see the meaning".into(),
         }
     }
 }
@@ -151,7 +157,10 @@ mod tests {
             std::fs::write(&path, reference_page()).expect("docs/reference/config.md can be written");
         }
         let known = std::fs::read_to_string(&path).expect("docs/reference/config.md");
-        assert!(known == reference_page(), "the keys have changed: UPDATE_REFERENCE=1 cargo test -p elt-shared reference");
+        assert!(
+            known == reference_page(),
+            "the keys have changed: UPDATE_REFERENCE=1 cargo test -p elt-shared reference"
+        );
     }
 
     #[test]
