@@ -1,6 +1,9 @@
 import { expect, expectAccessible, test } from './support/test';
 
-test('a page leads to its help, which is searched, and to what a code means', async ({ admin: page, context }) => {
+test('a page leads to its help, which is searched, and to what a code means', async ({
+  admin: page,
+  context,
+}) => {
   await page.goto('/ui/runs');
   const opened = context.waitForEvent('page');
   await page.getByRole('link', { name: 'Help for this page' }).click();

@@ -12,7 +12,9 @@ function shown(code: string | undefined): HTMLElement {
 describe('the code of an error', () => {
   it('leads to its explanation', () => {
     expect(shown('target_locked').textContent).toMatch(/Code\s+target_locked/);
-    expect(shown('target_locked').querySelector('a')?.getAttribute('href')).toBe('/ui/help/errors#target_locked');
+    expect(shown('target_locked').querySelector('a')?.getAttribute('href')).toBe(
+      '/ui/help/errors#target_locked',
+    );
   });
 
   it('is hidden when the help would not know it', () => {

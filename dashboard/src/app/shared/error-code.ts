@@ -12,7 +12,8 @@ const OWN = /^(http_\d+|unreachable|unexpected)$/;
     @if (isListed()) {
       Code
       <a [href]="address()" target="_blank" rel="noopener"
-        ><code>{{ code() }}</code><span class="visually-hidden"> explained in a new tab</span></a
+        ><code>{{ code() }}</code
+        ><span class="visually-hidden"> explained in a new tab</span></a
       >
     }
   `,

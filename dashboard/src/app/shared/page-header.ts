@@ -11,7 +11,13 @@ import { Icon } from './icon';
     <div class="words">
       <div class="title">
         <h1>{{ title() }}</h1>
-        <a class="help" [href]="help" target="_blank" rel="noopener" aria-label="Help for this page, in a new tab">
+        <a
+          class="help"
+          [href]="help"
+          target="_blank"
+          rel="noopener"
+          aria-label="Help for this page, in a new tab"
+        >
           <app-icon name="help" />
         </a>
       </div>
