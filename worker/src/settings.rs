@@ -7,11 +7,16 @@ use std::time::Duration;
 use clap::Args;
 use elt_shared::metrics::ProcessMetrics;
 use elt_shared::queue::retention::Keep;
+use elt_shared::redaction;
 use elt_shared::secret::{KeyRing, Secret};
 use elt_shared::settings::{AllowedVariables, NetworkSettings};
+use reqwest::Url;
 use tokio_util::sync::CancellationToken;
 
 use crate::health::WorkerHealth;
+
+/// Default of [`WorkerSettings::cloud_metadata`]: where the machines of AWS find it.
+const METADATA_SERVICE: &str = "http://169.254.169.254";
 
 /// How long things stay, and how many of them.
 #[derive(Debug, Clone, Args)]
@@ -128,6 +133,14 @@ pub struct WorkerSettings {
     /// Default: none, because whoever may write a config could use the keys.
     #[arg(long, env = "ELT_SSH_AGENT", value_name = "SOCKET")]
     pub ssh_agent: Option<PathBuf>,
+    /// Credentials of the worker itself that `s3` sources of configs by admins may use, separated by commas: those in its
+    /// `environment`, and those of the role of the machine (`instance`). Default: none, because whoever writes such a config
+    /// reads with the worker's identity.
+    #[arg(long, env = "ELT_CLOUD_CREDENTIALS", value_delimiter = ',', value_enum)]
+    pub cloud_credentials: Vec<CloudCredential>,
+    /// Address of the metadata service that has the credentials of the machine's role. Configs can never call it.
+    #[arg(long, env = "ELT_CLOUD_METADATA", value_name = "URL", default_value = METADATA_SERVICE)]
+    pub cloud_metadata: Url,
     /// Seconds between two checks of the sources of a monitored pipeline whose config names no interval.
     #[arg(long, env = "ELT_MONITOR_INTERVAL", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
     pub monitor_interval: u32,
@@ -185,7 +198,66 @@ pub struct WorkerSettings {
     pub health: WorkerHealth,
 }
 
+/// Where a kind of the worker's own credentials is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum CloudCredential {
+    /// In the environment of the worker.
+    Environment,
+    /// In the metadata service of its machine.
+    Instance,
+}
+
+/// Credentials in the environment of the worker, under the names that the programs of the clouds use.
+#[derive(Debug, Clone, Default)]
+pub struct CloudVariables {
+    /// `AWS_ACCESS_KEY_ID`.
+    pub access_key_id: Option<Secret>,
+    /// `AWS_SECRET_ACCESS_KEY`.
+    pub secret_access_key: Option<Secret>,
+    /// `AWS_SESSION_TOKEN`.
+    pub session_token: Option<Secret>,
+    /// `GOOGLE_APPLICATION_CREDENTIALS`: path of the key of a service account.
+    pub google_key_file: Option<PathBuf>,
+}
+
+impl CloudVariables {
+    /// Those that are set. Messages hide the secrets among them from now on.
+    fn read() -> Self {
+        let secret = |name: &str| {
+            let value = std::env::var(name).ok().filter(|value| !value.trim().is_empty()).map(Secret::new);
+            value.inspect(redaction::add)
+        };
+        Self {
+            access_key_id: std::env::var("AWS_ACCESS_KEY_ID").ok().map(Secret::new),
+            secret_access_key: secret("AWS_SECRET_ACCESS_KEY"),
+            session_token: secret("AWS_SESSION_TOKEN"),
+            google_key_file: std::env::var_os("GOOGLE_APPLICATION_CREDENTIALS").map(PathBuf::from),
+        }
+    }
+}
+
 impl WorkerSettings {
+    /// Credentials in the environment, when configs may use them.
+    pub fn lent_variables(&self) -> Option<CloudVariables> {
+        self.cloud_credentials.contains(&CloudCredential::Environment).then(CloudVariables::read)
+    }
+
+    /// Address of the metadata service, when configs may use the role of the machine.
+    pub fn lent_metadata(&self) -> Option<Url> {
+        self.cloud_credentials.contains(&CloudCredential::Instance).then(|| self.cloud_metadata.clone())
+    }
+
+    /// The rules for the hosts that configs may call, in which the metadata service is one that they never call.
+    pub fn network_of_configs(&self) -> Arc<NetworkSettings> {
+        let mut network = self.network.clone();
+        let metadata = self.lent_metadata();
+        let host = metadata.as_ref().and_then(Url::host_str).map(|host| host.trim_matches(['[', ']']).parse());
+        if let Some(Ok(host)) = host {
+            network.net_deny.push(host);
+        }
+        Arc::new(network)
+    }
+
     /// [`Self::grace_period`] as a duration.
     pub fn grace(&self) -> Duration {
         Duration::from_secs(self.grace_period.into())
