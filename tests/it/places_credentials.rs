@@ -83,7 +83,20 @@ async fn credentials_that_are_not_lent_or_not_there_are_told_with_what_to_do() {
     tell(&lab, &azure).await;
     tell(&lab, &google).await;
     assert!(server.asked().is_empty() && metadata.asked().is_empty());
-    insta::assert_snapshot!(told, @"");
+    insta::assert_snapshot!(told, @"
+    source_config: s3://sales cannot be read with the worker's own credentials: the operator of the workers does not lend them
+      Write the keys of an account into the source, as `${secret:NAME}`; or the operator starts the workers with ELT_CLOUD_CREDENTIALS=instance, which lets every config by an admin use them.
+    source_config: s3://sales cannot be read with the worker's own credentials: the operator of the workers does not lend them
+      Write the keys of an account into the source, as `${secret:NAME}`; or the operator starts the workers with ELT_CLOUD_CREDENTIALS=environment, which lets every config by an admin use them.
+    source_config: s3://sales cannot be read with the worker's own credentials: the worker's environment has no AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
+      Start the workers with both variables, and with AWS_SESSION_TOKEN for temporary keys.
+    source_login: s3://sales did not let elt in: the metadata service of the worker's machine has no credentials for it
+      Give the machine a role, and let containers reach version 2 of the service (a hop limit of 2); or correct ELT_CLOUD_METADATA of the workers.
+    source_config: az://sales cannot be read with the worker's own credentials: elt knows them for s3://, and those of the environment for gs://
+      Write the keys of an account into the source, as `${secret:NAME}`.
+    source_config: gs://sales cannot be read with the worker's own credentials: a token of Google is sent to Google only, and the source has an `endpoint`
+      Remove `endpoint`, or write `service_account_key`.
+    ");
 }
 
 #[tokio::test]

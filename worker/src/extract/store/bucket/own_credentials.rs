@@ -65,7 +65,7 @@ fn of_aws(source: &S3Source, variables: &CloudVariables) -> Result<Signer> {
     let (Some(id), Some(key)) = (access_key_id, secret_access_key) else {
         return Err(refused(
             source,
-            "its environment has no AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+            "the worker's environment has no AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
             "Start the workers with both variables, and with AWS_SESSION_TOKEN for temporary keys.",
         ));
     };
@@ -77,14 +77,14 @@ fn of_google(source: &S3Source, variables: &CloudVariables) -> Result<Signer> {
     if source.endpoint.is_some() {
         return Err(refused(
             source,
-            "its token is sent to Google only, and the source has an `endpoint`",
+            "a token of Google is sent to Google only, and the source has an `endpoint`",
             "Remove `endpoint`, or write `service_account_key`.",
         ));
     }
     let Some(path) = &variables.google_key_file else {
         return Err(refused(
             source,
-            "its environment has no GOOGLE_APPLICATION_CREDENTIALS",
+            "the worker's environment has no GOOGLE_APPLICATION_CREDENTIALS",
             "Start the workers with the path of a service account's key in that variable.",
         ));
     };
@@ -137,7 +137,7 @@ fn not_lent(source: &S3Source, word: &str) -> StoreError {
         "Write the keys of an account into the source, as `${{secret:NAME}}`; or the operator starts the workers with \
          ELT_CLOUD_CREDENTIALS={word}, which lets every config by an admin use them."
     );
-    refused(source, "its operator does not lend them", next_step)
+    refused(source, "the operator of the workers does not lend them", next_step)
 }
 
 fn refused(source: &S3Source, why: &str, next_step: impl Into<std::borrow::Cow<'static, str>>) -> StoreError {
