@@ -1,5 +1,6 @@
 //! Flags and environment of a worker: the only place of this crate that reads the environment.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -138,8 +139,9 @@ pub struct WorkerSettings {
     /// reads with the worker's identity.
     #[arg(long, env = "ELT_CLOUD_CREDENTIALS", value_delimiter = ',', value_enum)]
     pub cloud_credentials: Vec<CloudCredential>,
-    /// Address of the metadata service that has the credentials of the machine's role. Configs can never call it.
-    #[arg(long, env = "ELT_CLOUD_METADATA", value_name = "URL", default_value = METADATA_SERVICE)]
+    /// Address of the metadata service that has the credentials of the machine's role: `http://` and an IP address. Configs
+    /// can never call it.
+    #[arg(long, env = "ELT_CLOUD_METADATA", value_name = "URL", default_value = METADATA_SERVICE, value_parser = metadata_address)]
     pub cloud_metadata: Url,
     /// Seconds between two checks of the sources of a monitored pipeline whose config names no interval.
     #[arg(long, env = "ELT_MONITOR_INTERVAL", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
@@ -198,6 +200,20 @@ pub struct WorkerSettings {
     pub health: WorkerHealth,
 }
 
+/// A clap value parser for the address of a metadata service. A name is not taken, because other names for the same machine
+/// would lead configs there.
+fn metadata_address(text: &str) -> Result<Url, &'static str> {
+    let is_address = |url: &Url| {
+        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+        url.scheme() == "http"
+            && host.parse::<IpAddr>().is_ok()
+            && url.path() == "/"
+            && url.query().is_none()
+            && url.username().is_empty()
+    };
+    Url::parse(text).ok().filter(is_address).ok_or("expected http:// and an IP address, such as http://169.254.169.254")
+}
+
 /// Where a kind of the worker's own credentials is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum CloudCredential {
@@ -251,7 +267,7 @@ impl WorkerSettings {
     pub fn network_of_configs(&self) -> Arc<NetworkSettings> {
         let mut network = self.network.clone();
         let metadata = self.lent_metadata();
-        let host = metadata.as_ref().and_then(Url::host_str).map(|host| host.trim_matches(['[', ']']).parse());
+        let host = metadata.as_ref().and_then(Url::host_str).map(str::parse);
         if let Some(Ok(host)) = host {
             network.net_deny.push(host);
         }
@@ -294,6 +310,19 @@ mod tests {
     struct Flags {
         #[command(flatten)]
         keep: KeepSettings,
+    }
+
+    #[test]
+    fn a_metadata_service_is_an_address_and_nothing_more() {
+        for right in [METADATA_SERVICE, "http://127.0.0.2:8080", "http://[fd00:ec2::254]/"] {
+            let url = metadata_address(right).expect(right);
+            let host = url.host_str().map(str::parse::<elt_shared::network::HostRule>);
+            assert!(matches!(host, Some(Ok(elt_shared::network::HostRule::Network(_)))), "{right}");
+        }
+        for wrong in ["169.254.169.254", "https://169.254.169.254", "http://metadata.internal", "http://10.0.0.1/x", ""]
+        {
+            assert!(metadata_address(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]
