@@ -239,14 +239,11 @@ pub struct CloudVariables {
 impl CloudVariables {
     /// Those that are set. Messages hide the secrets among them from now on.
     fn read() -> Self {
-        let secret = |name: &str| {
-            let value = std::env::var(name).ok().filter(|value| !value.trim().is_empty()).map(Secret::new);
-            value.inspect(redaction::add)
-        };
+        let set = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty()).map(Secret::new);
         Self {
-            access_key_id: std::env::var("AWS_ACCESS_KEY_ID").ok().map(Secret::new),
-            secret_access_key: secret("AWS_SECRET_ACCESS_KEY"),
-            session_token: secret("AWS_SESSION_TOKEN"),
+            access_key_id: set("AWS_ACCESS_KEY_ID"),
+            secret_access_key: set("AWS_SECRET_ACCESS_KEY").inspect(redaction::add),
+            session_token: set("AWS_SESSION_TOKEN").inspect(redaction::add),
             google_key_file: std::env::var_os("GOOGLE_APPLICATION_CREDENTIALS").map(PathBuf::from),
         }
     }
