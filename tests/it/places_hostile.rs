@@ -78,7 +78,9 @@ async fn pages_without_an_end_and_without_objects_come_to_an_end() {
 async fn sizes_that_no_sum_can_hold_are_too_much() {
     let (server, lab) = (bucket().await, Extraction::new().await);
     let largest = u64::MAX.to_string();
-    server.script(move |_, _| Some(page(&[("a.csv", &largest), ("b.csv", &largest), ("c.csv", "3")], "")));
+    server.script(move |_, _| {
+        Some(page(&[("a.csv", largest.as_str()), ("b.csv", largest.as_str()), ("c.csv", "3")], ""))
+    });
     let failed = failure(extract(&lab, &sales(server.address, "", "")).await, 0);
     assert!(failed.starts_with("source_too_large: s3://sales holds "), "{failed}");
     let tested = probe::probe(0, &sales(server.address, "", ""), &lab.context).await;

@@ -195,7 +195,7 @@ async fn a_time_of_this_very_second_names_no_content() {
     let answered = content.clone();
     server.script(move |hit, _| {
         let now = chrono::Utc::now().format("%a, %d %b %Y %H:%M:%S GMT").to_string();
-        file(hit, &answered, &[(LAST_MODIFIED, &now)])
+        file(hit, &answered, &[(LAST_MODIFIED, now.as_str())])
     });
     let proxy = ChaosProxy::start(server.address, [Fate::CutAfter(1_000_000)]).await;
     let extracted = extract(&lab, &through(&proxy, "/script/large.csv")).await.expect("read from its start");
@@ -224,7 +224,8 @@ async fn a_file_that_is_read_from_its_start_again_is_packed_as_the_second_answer
     server.script(move |hit, _| {
         let is_get = hit.method == Method::GET;
         let is_first = is_get && seen.fetch_add(1, Ordering::Relaxed) == 0;
-        file(hit, &answered, if is_first { &[(CONTENT_ENCODING, "gzip")] } else { &[] })
+        let packed = [(CONTENT_ENCODING, "gzip")];
+        file(hit, &answered, if is_first { &packed[..] } else { &[] })
     });
     let proxy = ChaosProxy::start(server.address, [Fate::CutAfter(1_000_000)]).await;
     let extracted = extract(&lab, &through(&proxy, "/script/large.csv")).await.expect("read from its start");

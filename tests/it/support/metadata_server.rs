@@ -68,7 +68,7 @@ async fn answer(State(asked): State<Arc<Mutex<Vec<String>>>>, request: Request) 
         (Method::GET, path) if path == folder => "elt-reader".into_response(),
         (Method::GET, path) if path == format!("{folder}elt-reader") => Json(json!({
             "Code": "Success", "Type": "AWS-HMAC", "AccessKeyId": KEY_ID, "SecretAccessKey": SECRET_KEY,
-            "Token": SESSION_TOKEN, "Expiration": chrono::Utc::now() + chrono::TimeDelta::hours(6),
+            "Token": SESSION_TOKEN, "Expiration": (chrono::Utc::now() + chrono::TimeDelta::hours(6)).to_rfc3339(),
         }))
         .into_response(),
         _ => StatusCode::NOT_FOUND.into_response(),
