@@ -261,6 +261,43 @@ async fn an_archive_on_a_server_is_moved_once_and_only_when_all_of_it_was_loaded
     assert!(sshd.local("b.zip").exists(), "a file in it could not be read");
 }
 
+#[tokio::test]
+async fn an_archive_of_which_a_part_may_hold_rows_that_were_not_loaded_stays_on_its_server() {
+    let (sshd, lab) = (Sshd::start(), Extraction::new().await);
+    let rows = &b"id,name\n1,Ann\n"[..];
+    let config = |more: &str| {
+        let text = format!("sources: [{{type: local, path: x{more}}}]\ntarget: {{table: t}}\n");
+        let config = Document::parse(&text).expect("a document").pipeline(&NoReferences).expect("a config").value;
+        let SourceConfig::Local(options) = &config.sources[0] else { panic!("a local source") };
+        let mut source = sshd.source("*.zip");
+        source.files = options.files.clone();
+        source.after_load = AfterLoad::Delete;
+        source.settle_seconds = 0;
+        config_of(SourceConfig::Sftp(source))
+    };
+    let act = async |config: &PipelineConfig| {
+        let extracted = extract::extract(config, &lab.context).await.expect("extracted");
+        assert_eq!((extracted.files.len(), extracted.left_out.len()), (1, 1), "{:?}", extracted.left_out);
+        let loaded = extract::loaded(&extracted.files, |_| true);
+        assert_eq!(extract::after_load(&config.sources, &loaded, &lab.context).await, [""; 0]);
+    };
+    let deep = zip_of(&[("in.zip", &zip_of(&[("in.zip", &zip_of(&[("2.csv", rows)]))])), ("1.csv", rows)]);
+    for (archive, more) in [
+        // The path of one file lacks the columns.
+        (zip_of(&[("2026/1.csv", rows), ("2.csv", rows)]), ", path_columns: '{year:int}/*.csv'"),
+        (zip_of(&[("1.csv", rows), ("2.csv.pgp", &fixture("rsa.csv.pgp"))]), ""),
+        (deep, ""),
+    ] {
+        sshd.write("a.zip", archive);
+        act(&config(more)).await;
+        assert!(sshd.local("a.zip").exists(), "{more}");
+    }
+    // A file that is no input keeps nothing from being done.
+    sshd.write("a.zip", zip_of(&[("1.csv", rows), ("notes.pdf", b"no rows")]));
+    act(&config("")).await;
+    assert!(!sshd.local("a.zip").exists());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_archive_that_is_written_meanwhile_is_read_as_it_was_at_one_time() {
     let lab = Extraction::new().await;

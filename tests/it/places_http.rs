@@ -46,6 +46,12 @@ async fn extract(lab: &Extraction, source: &SourceConfig) -> Result<Extracted, P
 fn file(hit: &Hit, content: &str, headers: &[(HeaderName, &str)]) -> Response {
     let bytes = Bytes::copy_from_slice(content.as_bytes());
     let (size, validators) = (bytes.len(), [ETAG, LAST_MODIFIED]);
+    let is_known = [("if-none-match", ETAG), ("if-modified-since", LAST_MODIFIED)]
+        .iter()
+        .any(|(asked, of)| hit.header(asked).is_some_and(|asked| headers.contains(&(of.clone(), asked))));
+    if is_known {
+        return StatusCode::NOT_MODIFIED.into_response();
+    }
     let is_same = hit
         .header("if-range")
         .is_none_or(|asked| headers.iter().any(|(name, value)| validators.contains(name) && *value == asked));
@@ -154,6 +160,80 @@ async fn the_rest_of_another_file_is_not_taken_for_the_rest() {
 }
 
 #[tokio::test]
+async fn a_server_that_does_not_keep_to_the_condition_for_a_part_is_found_out() {
+    let (server, lab) = (HttpSource::start().await, Extraction::new().await);
+    let (old, new) = (large(0), large(1));
+    let longer = format!("{new}200000,one more\n");
+    assert_eq!(old.len(), new.len(), "only their names tell the first two apart");
+    let [yesterday, today] = ["Sat, 28 Nov 2026 10:00:00 GMT", "Sun, 29 Nov 2026 10:00:00 GMT"];
+    for (before, after, replaced) in [
+        ((ETAG, "\"v1\""), Some((ETAG, "\"v2\"")), &new),
+        ((LAST_MODIFIED, yesterday), Some((LAST_MODIFIED, today)), &new),
+        ((ETAG, "\"v1\""), None, &longer),
+    ] {
+        let seen = Arc::new(AtomicUsize::new(0));
+        let contents = [(old.clone(), Some(before.clone())), (replaced.clone(), after.clone())];
+        let count = Arc::clone(&seen);
+        server.script(move |hit, _| {
+            let is_get = hit.method == Method::GET;
+            let (content, name) = &contents[count.fetch_add(usize::from(is_get), Ordering::Relaxed).min(1)];
+            let mut hit = hit.clone();
+            hit.headers.remove("if-range");
+            file(&hit, content, name.as_slice())
+        });
+        let proxy = ChaosProxy::start(server.address, [Fate::CutAfter(1_000_000)]).await;
+        let extracted = extract(&lab, &through(&proxy, "/script/large.csv")).await.expect("read from its start");
+        assert!(&texts(&extracted)[0].1 == replaced, "one of both, and nothing of the other: {before:?} {after:?}");
+        assert!(server.hits().iter().any(|hit| hit.header("if-range") == Some(before.1)), "{before:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_time_of_this_very_second_names_no_content() {
+    let (server, lab) = (HttpSource::start().await, Extraction::new().await);
+    let content = large(0);
+    let answered = content.clone();
+    server.script(move |hit, _| {
+        let now = chrono::Utc::now().format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+        file(hit, &answered, &[(LAST_MODIFIED, now.as_str())])
+    });
+    let proxy = ChaosProxy::start(server.address, [Fate::CutAfter(1_000_000)]).await;
+    let extracted = extract(&lab, &through(&proxy, "/script/large.csv")).await.expect("read from its start");
+    assert!(texts(&extracted)[0].1 == content);
+    assert!(server.hits().iter().all(|hit| hit.header("range").is_none()), "the rest could be of another content");
+}
+
+#[tokio::test]
+async fn a_part_that_nobody_knows_to_be_the_last_one_is_not_the_file() {
+    let (server, lab) = (HttpSource::start().await, Extraction::new().await);
+    server.script(|hit, _| match hit.method {
+        Method::HEAD => file(hit, "id\n1\n2\n", &[(ETAG, "\"1\"")]),
+        _ => (StatusCode::PARTIAL_CONTENT, [("content-range", "bytes 0-4/*"), ("etag", "\"1\"")], "id\n1\n")
+            .into_response(),
+    });
+    let failed = extract(&lab, &source(&[server.url("/script/a.csv")], "")).await.expect_err("a part");
+    assert_eq!(failed.code().as_str(), "source_changed", "{failed}");
+}
+
+#[tokio::test]
+async fn a_file_that_is_read_from_its_start_again_is_packed_as_the_second_answer_says() {
+    let (server, lab) = (HttpSource::start().await, Extraction::new().await);
+    let content = large(0);
+    let answered = content.clone();
+    let seen = Arc::new(AtomicUsize::new(0));
+    server.script(move |hit, _| {
+        let is_get = hit.method == Method::GET;
+        let is_first = is_get && seen.fetch_add(1, Ordering::Relaxed) == 0;
+        let packed = [(CONTENT_ENCODING, "gzip")];
+        file(hit, &answered, if is_first { &packed[..] } else { &[] })
+    });
+    let proxy = ChaosProxy::start(server.address, [Fate::CutAfter(1_000_000)]).await;
+    let extracted = extract(&lab, &through(&proxy, "/script/large.csv")).await.expect("read from its start");
+    assert_eq!(extracted.files[0].compression, Compression::None);
+    assert!(texts(&extracted)[0].1 == content);
+}
+
+#[tokio::test]
 async fn a_server_that_falls_silent_is_asked_again() {
     let (server, lab) = (HttpSource::start().await, Extraction::new().await);
     let content = large(0);
@@ -202,6 +282,46 @@ async fn a_server_without_heads_is_asked_for_the_first_byte() {
         let extracted = extract(&lab, &source(&[server.url("/script/a.csv?sig=canary")], "")).await.expect("a file");
         assert_eq!(texts(&extracted)[0].1, content);
     }
+}
+
+#[tokio::test]
+async fn a_look_at_a_server_without_heads_costs_one_request_without_a_body() {
+    let (server, lab) = (HttpSource::start().await, Extraction::new().await);
+    static TAG: [(HeaderName, &str); 1] = [(ETAG, "W/\"1\"")];
+    static NEXT: [(HeaderName, &str); 1] = [(ETAG, "W/\"2\"")];
+    static AT: [(HeaderName, &str); 1] = [(LAST_MODIFIED, "Sun, 29 Nov 2026 10:00:00 GMT")];
+    let source = source(&[server.url("/script/a.csv?sig=canary")], "");
+    let look = async |status: StatusCode, headers: &'static [(HeaderName, &'static str)]| {
+        server.script(move |hit, _| match hit.method {
+            Method::HEAD => status.into_response(),
+            _ => file(hit, "id\n1\n", headers),
+        });
+        let seen = store::look(&source, &lab.context).await.expect("a look");
+        let hits = server.hits();
+        let asked = |hit: &Hit| ["if-none-match", "if-modified-since"].map(|name| hit.header(name).map(str::to_owned));
+        (seen, hits.len(), hits.last().map(asked).expect("a request"))
+    };
+    let none = [None, None];
+    for status in [StatusCode::METHOD_NOT_ALLOWED, StatusCode::NOT_IMPLEMENTED, StatusCode::FORBIDDEN] {
+        let before = server.hits().len();
+        let (first, hits, asked) = look(status, &TAG).await;
+        if status == StatusCode::METHOD_NOT_ALLOWED {
+            assert_eq!((hits - before, asked), (2, none.clone()), "HEAD, and the first byte");
+        }
+        let before = server.hits().len();
+        let (again, hits, asked) = look(status, &TAG).await;
+        assert_eq!((again, hits - before, asked), (first, 1, [Some("W/\"1\"".to_owned()), None]), "{status}");
+        let (changed, hits, _) = look(status, &NEXT).await;
+        assert_ne!(changed.fingerprint, first.fingerprint);
+        assert_eq!(hits - before, 2, "one request for each look");
+        let (other, ..) = look(status, &AT).await;
+        let (same, _, asked) = look(status, &AT).await;
+        assert_eq!((same, asked), (other, [None, Some(AT[0].1.to_owned())]));
+    }
+    // A run reads what the look saw, and a file that is gone is gone.
+    assert_eq!(texts(&extract(&lab, &source).await.expect("a file"))[0].1, "id\n1\n");
+    server.script(|_, _| StatusCode::NOT_FOUND.into_response());
+    store::look(&source, &lab.context).await.expect_err("it is gone");
 }
 
 #[tokio::test]

@@ -25,7 +25,7 @@ use crate::support::identity_provider::pem_of_a_new_key;
 const SPEAKS_S3: Speaks = Speaks::S3 { region: "eu-central-1" };
 
 /// Short pauses, but as much time for each answer as a busy machine needs.
-fn quick() -> StoreLimits {
+pub fn quick() -> StoreLimits {
     StoreLimits {
         connect: PATIENCE,
         idle: PATIENCE,
@@ -36,7 +36,7 @@ fn quick() -> StoreLimits {
 }
 
 /// A source with these keys, read from YAML.
-fn source(keys: &str) -> SourceConfig {
+pub fn source(keys: &str) -> SourceConfig {
     let text = format!("sources:\n- {{type: s3, {keys}}}\ntarget: {{table: t}}\n");
     let document = Document::parse(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
     let config = document.pipeline(&NoReferences).unwrap_or_else(|error| panic!("{error}: {text}"));
@@ -44,18 +44,18 @@ fn source(keys: &str) -> SourceConfig {
 }
 
 /// Objects of the bucket `sales`, as the account that is let in.
-fn sales(address: std::net::SocketAddr, path: &str, more: &str) -> SourceConfig {
+pub fn sales(address: std::net::SocketAddr, path: &str, more: &str) -> SourceConfig {
     source(&format!(
         "url: 's3://sales/{path}', endpoint: 'http://{address}', allow_http: true, region: eu-central-1, \
          access_key_id: {KEY_ID}, secret_access_key: '{SECRET_KEY}'{more}"
     ))
 }
 
-async fn extract(lab: &Extraction, source: &SourceConfig) -> Result<Extracted, PipelineError> {
+pub async fn extract(lab: &Extraction, source: &SourceConfig) -> Result<Extracted, PipelineError> {
     store::extract_within(0, source, &lab.context, &quick()).await
 }
 
-fn names(extracted: &Extracted) -> Vec<String> {
+pub fn names(extracted: &Extracted) -> Vec<String> {
     extracted.files.iter().map(|file| file.name.replace("s3://sales/", "")).collect()
 }
 
@@ -411,36 +411,4 @@ async fn objects_of_google_are_read_with_a_service_account() {
     assert!(
         broken.starts_with("the `service_account_key` for gs://sales cannot be used") && !broken.contains("canary")
     );
-}
-
-#[tokio::test]
-async fn blobs_of_azure_are_read_with_a_key_or_a_signature() {
-    let server = BucketServer::start(Speaks::Azure { account: "acme" }, "sales").await;
-    let lab = Extraction::new().await;
-    for number in 0..1_100 {
-        server.put(&format!("in/{number:04}.txt"), "x");
-    }
-    server.put("in/a b+c.csv", "id\n1\n");
-    let of = |login: &str| {
-        source(&format!(
-            "url: 'az://sales/in/*.csv', endpoint: 'http://{}', allow_http: true, account: acme, {login}",
-            server.address
-        ))
-    };
-    let key = BASE64.encode(SECRET_KEY);
-    for login in [
-        format!("account_key: '{key}', after_load: {{action: tag, to: 'seen=yes & no'}}"),
-        "sas: '?sv=2023-11-03&sp=rl&sig=canary%2Bsas%2Fsignature%3D'".to_owned(),
-    ] {
-        let source = of(&login);
-        let extracted = extract(&lab, &source).await.expect("a blob");
-        assert_eq!(texts(&extracted), [("az://sales/in/a b+c.csv".to_owned(), "id\n1\n".to_owned())]);
-        assert_eq!(extract::after_load(&[source], &extracted.files, &lab.context).await, [""; 0]);
-    }
-    assert_eq!(server.object("in/a b+c.csv").expect("there").tags.len(), 1);
-    for login in ["account_key: Y2FuYXJ5", "sas: 'sv=1&sig=canary'"] {
-        let refused = extract(&lab, &of(login)).await.expect_err("not let in");
-        assert_eq!(refused.code().as_str(), "source_login", "{refused}");
-        assert!(!refused.to_string().contains("canary"), "{refused}");
-    }
 }

@@ -82,7 +82,11 @@ async fn a_broken_connection_is_read_on_where_it_broke() {
     sshd.write("large.csv", &content);
     let cuts = [Fate::CutAfter(1_500_000), Fate::CutAfter(2_500_000)];
     let proxy = ChaosProxy::start(sshd.address, cuts).await;
-    let extracted = extract(&lab, &through(&proxy, sshd.source("large.csv"))).await.expect("read in three parts");
+    // A connection that is cut is noticed by its end, and not by the limit for silence.
+    let limits = SftpLimits { idle: Duration::from_hours(1), ..quick() };
+    let reading = sftp::extract_within(0, &through(&proxy, sshd.source("large.csv")), &lab.context, &limits);
+    let read = tokio::time::timeout(PATIENCE, reading).await.expect("nothing waits for the limit for silence");
+    let extracted = read.expect("read in three parts");
     assert!(texts(&extracted)[0].1 == content, "every byte once and in its place");
     assert_eq!(proxy.connections(), 3);
     let surplus = proxy.delivered() - content.len() as u64;

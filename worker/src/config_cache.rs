@@ -6,15 +6,16 @@ use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use elt_shared::config::{ConfigError, Document, PipelineConfig};
+use elt_shared::config::{BucketLogin, ConfigError, Document, PipelineConfig, SourceConfig};
 use elt_shared::redaction::Held;
 use elt_shared::secret::KeyRing;
-use elt_shared::store::configs;
+use elt_shared::store::configs::{self, ConfigAuthor};
 use elt_shared::store::secrets::{self, ReadError};
 use elt_shared::stored_secret::{Asker, GrantedSecrets, SecretReferences};
 use sqlx::PgPool;
 
 use crate::error::{PipelineError, Result};
+use crate::extract::cloud::{CloudCredentials, LentCredentials};
 use crate::settings::WorkerSettings;
 
 /// Most configs that are kept. The cache is emptied when it is full.
@@ -92,6 +93,32 @@ impl ConfigCache {
         }
         all.insert(id, known.clone());
         Ok(known)
+    }
+}
+
+/// What a config may use of the worker's own credentials: what the operator lends, when an admin vouches for the config.
+///
+/// # Errors
+/// When the control database cannot be asked who vouches for it.
+pub async fn lent_credentials(
+    db: &PgPool,
+    settings: &WorkerSettings,
+    id: i64,
+    config: &PipelineConfig,
+) -> Result<CloudCredentials> {
+    let asks = |source: &SourceConfig| match source {
+        SourceConfig::S3(source) => matches!(source.login, BucketLogin::Environment | BucketLogin::Instance),
+        _ => false,
+    };
+    if settings.cloud_credentials.is_empty() || !config.sources.iter().any(asks) {
+        return Ok(CloudCredentials::Kept);
+    }
+    match configs::author(db, id).await.map_err(unread)?.ok_or_else(|| gone(id))? {
+        ConfigAuthor::User => Ok(CloudCredentials::KeptFromUsers),
+        ConfigAuthor::Admin => {
+            let (environment, metadata) = (settings.lent_variables(), settings.lent_metadata());
+            Ok(CloudCredentials::Lent(Arc::new(LentCredentials { environment, metadata })))
+        }
     }
 }
 

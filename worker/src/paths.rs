@@ -1,7 +1,6 @@
 //! The paths of a run: where its relative paths start, which folders it may use, and where its combined CSV goes.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use elt_shared::config::PipelineConfig;
 use elt_shared::trigger::OPTION_BASE;
@@ -9,6 +8,7 @@ use serde_json::Value;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
+use crate::extract::cloud::CloudCredentials;
 use crate::extract::containers::UnpackLimits;
 use crate::extract::http::SourceTokens;
 use crate::extract::{ExtractContext, YoungFiles};
@@ -75,7 +75,8 @@ pub fn change_check_context(
         spool: settings.data_dir.join("spool").join("ticks"),
         never: vec![combined_csv(config, used.config_id, &base, &settings.data_dir, &roots)],
         roots,
-        network: Arc::new(settings.network.clone()),
+        network: settings.network_of_configs(),
+        cloud: CloudCredentials::Kept,
         tokens,
         base,
         default_target: settings.target_url.clone(),

@@ -12,6 +12,7 @@ use elt_shared::store::runs::Run;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
+use crate::extract::cloud::CloudCredentials;
 use crate::extract::containers::UnpackLimits;
 use crate::extract::http::SourceTokens;
 use crate::extract::{ExtractContext, YoungFiles};
@@ -32,6 +33,8 @@ pub struct RunContext {
     pub default_target: Option<Secret>,
     /// Socket of the SSH agent whose keys may be used.
     pub ssh_agent: Option<PathBuf>,
+    /// What buckets may use of the worker's own credentials.
+    pub cloud: CloudCredentials,
     /// The folder where relative paths of the config start.
     pub base: PathBuf,
     /// The data folder. Work folders and default output files are below it.
@@ -73,6 +76,7 @@ impl RunContext {
             network: self.network.clone(),
             default_target: self.default_target.clone(),
             ssh_agent: self.ssh_agent.clone(),
+            cloud: self.cloud.clone(),
             tokens: self.tokens.clone(),
             control: self.control.clone(),
             stop: self.stop.clone(),

@@ -1,5 +1,6 @@
 //! Flags and environment of a worker: the only place of this crate that reads the environment.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,11 +8,16 @@ use std::time::Duration;
 use clap::Args;
 use elt_shared::metrics::ProcessMetrics;
 use elt_shared::queue::retention::Keep;
+use elt_shared::redaction;
 use elt_shared::secret::{KeyRing, Secret};
 use elt_shared::settings::{AllowedVariables, NetworkSettings};
+use reqwest::Url;
 use tokio_util::sync::CancellationToken;
 
 use crate::health::WorkerHealth;
+
+/// Default of [`WorkerSettings::cloud_metadata`]: where the machines of AWS find it.
+const METADATA_SERVICE: &str = "http://169.254.169.254";
 
 /// How long things stay, and how many of them.
 #[derive(Debug, Clone, Args)]
@@ -128,6 +134,15 @@ pub struct WorkerSettings {
     /// Default: none, because whoever may write a config could use the keys.
     #[arg(long, env = "ELT_SSH_AGENT", value_name = "SOCKET")]
     pub ssh_agent: Option<PathBuf>,
+    /// Credentials of the worker itself that `s3` sources of configs by admins may use, separated by commas: those in its
+    /// `environment`, and those of the role of the machine (`instance`). Default: none, because whoever writes such a config
+    /// reads with the worker's identity.
+    #[arg(long, env = "ELT_CLOUD_CREDENTIALS", value_delimiter = ',', value_enum)]
+    pub cloud_credentials: Vec<CloudCredential>,
+    /// Address of the metadata service that has the credentials of the machine's role: `http://` and an IP address. Configs
+    /// can never call it.
+    #[arg(long, env = "ELT_CLOUD_METADATA", value_name = "URL", default_value = METADATA_SERVICE, value_parser = metadata_address)]
+    pub cloud_metadata: Url,
     /// Seconds between two checks of the sources of a monitored pipeline whose config names no interval.
     #[arg(long, env = "ELT_MONITOR_INTERVAL", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
     pub monitor_interval: u32,
@@ -185,7 +200,77 @@ pub struct WorkerSettings {
     pub health: WorkerHealth,
 }
 
+/// A clap value parser for the address of a metadata service. A name is not taken, because other names for the same machine
+/// would lead configs there.
+fn metadata_address(text: &str) -> Result<Url, &'static str> {
+    let is_address = |url: &Url| {
+        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+        url.scheme() == "http"
+            && host.parse::<IpAddr>().is_ok()
+            && url.path() == "/"
+            && url.query().is_none()
+            && url.username().is_empty()
+    };
+    Url::parse(text).ok().filter(is_address).ok_or("expected http:// and an IP address, such as http://169.254.169.254")
+}
+
+/// Where a kind of the worker's own credentials is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum CloudCredential {
+    /// In the environment of the worker.
+    Environment,
+    /// In the metadata service of its machine.
+    Instance,
+}
+
+/// Credentials in the environment of the worker, under the names that the programs of the clouds use.
+#[derive(Debug, Clone, Default)]
+pub struct CloudVariables {
+    /// `AWS_ACCESS_KEY_ID`.
+    pub access_key_id: Option<Secret>,
+    /// `AWS_SECRET_ACCESS_KEY`.
+    pub secret_access_key: Option<Secret>,
+    /// `AWS_SESSION_TOKEN`.
+    pub session_token: Option<Secret>,
+    /// `GOOGLE_APPLICATION_CREDENTIALS`: path of the key of a service account.
+    pub google_key_file: Option<PathBuf>,
+}
+
+impl CloudVariables {
+    /// Those that are set. Messages hide the secrets among them from now on.
+    fn read() -> Self {
+        let set = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty()).map(Secret::new);
+        Self {
+            access_key_id: set("AWS_ACCESS_KEY_ID"),
+            secret_access_key: set("AWS_SECRET_ACCESS_KEY").inspect(redaction::add),
+            session_token: set("AWS_SESSION_TOKEN").inspect(redaction::add),
+            google_key_file: std::env::var_os("GOOGLE_APPLICATION_CREDENTIALS").map(PathBuf::from),
+        }
+    }
+}
+
 impl WorkerSettings {
+    /// Credentials in the environment, when configs may use them.
+    pub fn lent_variables(&self) -> Option<CloudVariables> {
+        self.cloud_credentials.contains(&CloudCredential::Environment).then(CloudVariables::read)
+    }
+
+    /// Address of the metadata service, when configs may use the role of the machine.
+    pub fn lent_metadata(&self) -> Option<Url> {
+        self.cloud_credentials.contains(&CloudCredential::Instance).then(|| self.cloud_metadata.clone())
+    }
+
+    /// The rules for the hosts that configs may call, in which the metadata service is one that they never call.
+    pub fn network_of_configs(&self) -> Arc<NetworkSettings> {
+        let mut network = self.network.clone();
+        let metadata = self.lent_metadata();
+        let host = metadata.as_ref().and_then(Url::host_str).map(str::parse);
+        if let Some(Ok(host)) = host {
+            network.net_deny.push(host);
+        }
+        Arc::new(network)
+    }
+
     /// [`Self::grace_period`] as a duration.
     pub fn grace(&self) -> Duration {
         Duration::from_secs(self.grace_period.into())
@@ -222,6 +307,19 @@ mod tests {
     struct Flags {
         #[command(flatten)]
         keep: KeepSettings,
+    }
+
+    #[test]
+    fn a_metadata_service_is_an_address_and_nothing_more() {
+        for right in [METADATA_SERVICE, "http://127.0.0.2:8080", "http://[fd00:ec2::254]/"] {
+            let url = metadata_address(right).expect(right);
+            let host = url.host_str().map(str::parse::<elt_shared::network::HostRule>);
+            assert!(matches!(host, Some(Ok(elt_shared::network::HostRule::Network(_)))), "{right}");
+        }
+        for wrong in ["169.254.169.254", "https://169.254.169.254", "http://metadata.internal", "http://10.0.0.1/x", ""]
+        {
+            assert!(metadata_address(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -135,6 +135,7 @@ fn context(spool: &Path, network: NetworkSettings) -> anyhow::Result<ExtractCont
         network: Arc::new(network),
         default_target: None,
         ssh_agent: None,
+        cloud: Default::default(),
         tokens: SourceTokens::default(),
         // Only SFTP asks the control database, for known hosts; this pool never connects.
         control: PgPoolOptions::new().connect_lazy_with(PgConnectOptions::new_without_pgpass()),

@@ -323,6 +323,8 @@ fn worker_settings(target_url: Secret, folder: &Folder, data_dir: &Folder) -> Wo
         output_roots: vec![folder.path().into()],
         env_allow: Vec::new(),
         ssh_agent: None,
+        cloud_credentials: Vec::new(),
+        cloud_metadata: "http://169.254.169.254".parse().expect("an address"),
         monitor_interval: 1,
         grace_period: 10,
         run_timeout: 600,

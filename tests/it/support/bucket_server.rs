@@ -53,6 +53,8 @@ pub struct Object {
     pub tags: Vec<(String, String)>,
     /// Whether it must be restored before it can be read.
     pub archived: bool,
+    /// How often a copy of it by Azure is looked at before it is complete.
+    pub copied_after: u32,
 }
 
 impl Object {
@@ -60,7 +62,7 @@ impl Object {
         let body = body.into();
         let tag = hex(&Sha256::digest(&body))[..32].to_owned();
         let modified = Utc::now() - TimeDelta::hours(1);
-        Self { body, tag, modified, encoding: None, tags: Vec::new(), archived: false }
+        Self { body, tag, modified, encoding: None, tags: Vec::new(), archived: false, copied_after: 0 }
     }
 }
 
@@ -213,6 +215,11 @@ fn carry_out(shared: &Shared, asked: &Asked, body: &Bytes, objects: &mut Objects
         (Method::GET | Method::HEAD, false) => get(asked, objects),
         (Method::PUT, false) => copy(shared, asked, objects),
         (Method::DELETE, false) => {
+            let is_other =
+                |object: &Object| asked.header("if-match").is_some_and(|tag| tag.trim_matches('"') != object.tag);
+            if objects.get(&asked.key).is_some_and(is_other) {
+                return error(StatusCode::PRECONDITION_FAILED, "ConditionNotMet", "");
+            }
             objects.remove(&asked.key);
             StatusCode::NO_CONTENT.into_response()
         }
@@ -268,8 +275,8 @@ fn list(shared: &Shared, asked: &Asked, objects: &Objects) -> Response {
     )
 }
 
-fn get(asked: &Asked, objects: &Objects) -> Response {
-    let Some(object) = objects.get(&asked.key) else { return error(StatusCode::NOT_FOUND, "NoSuchKey", "") };
+fn get(asked: &Asked, objects: &mut Objects) -> Response {
+    let Some(object) = objects.get_mut(&asked.key) else { return error(StatusCode::NOT_FOUND, "NoSuchKey", "") };
     if asked.header("if-match").is_some_and(|tag| tag.trim_matches('"') != object.tag) {
         return error(StatusCode::PRECONDITION_FAILED, "PreconditionFailed", "");
     }
@@ -284,6 +291,10 @@ fn get(asked: &Asked, objects: &Objects) -> Response {
     let mut answer = Response::builder()
         .header("etag", format!("\"{}\"", object.tag))
         .header("last-modified", http_date(object.modified));
+    if object.copied_after > 0 && asked.method == Method::HEAD {
+        object.copied_after -= 1;
+        answer = answer.header("x-ms-copy-status", "pending");
+    }
     if let Some(encoding) = object.encoding {
         answer = answer.header("content-encoding", encoding);
     }
@@ -304,15 +315,31 @@ fn get(asked: &Asked, objects: &Objects) -> Response {
 fn copy(shared: &Shared, asked: &Asked, objects: &mut Objects) -> Response {
     let names = match shared.speaks {
         Speaks::Gcs { .. } => ["x-goog-copy-source", "x-goog-copy-source-if-match"],
-        _ => ["x-amz-copy-source", "x-amz-copy-source-if-match"],
+        Speaks::Azure { .. } => ["x-ms-copy-source", "x-ms-source-if-match"],
+        Speaks::S3 { .. } => ["x-amz-copy-source", "x-amz-copy-source-if-match"],
     };
     let [from, tag] = names.map(|name| asked.header(name));
-    let Some(from) = from.map(decoded) else { return error(StatusCode::NOT_IMPLEMENTED, "NotImplemented", "") };
+    let Some(mut from) = from else { return error(StatusCode::NOT_IMPLEMENTED, "NotImplemented", "") };
+    let is_azure = matches!(shared.speaks, Speaks::Azure { .. });
+    if is_azure {
+        // An address, which needs the signature that the request has.
+        let (address, query) = from.split_once('?').unwrap_or((from, ""));
+        if asked.param("sig").is_some()
+            && !pairs(query).iter().any(|(name, value)| name == "sig" && Some(value.as_str()) == asked.param("sig"))
+        {
+            return error(StatusCode::NOT_FOUND, "CannotVerifyCopySource", "");
+        }
+        from = address.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map_or("", |(_, path)| path);
+    }
+    let from = decoded(from);
     let key = from.trim_start_matches('/').split_once('/').map_or("", |(_, key)| key);
     match objects.get(key).cloned() {
         Some(object) if tag.is_none_or(|tag| tag.trim_matches('"') == object.tag) => {
             let copy = Object { modified: Utc::now(), ..object };
             objects.insert(asked.key.clone(), copy);
+            if is_azure {
+                return StatusCode::ACCEPTED.into_response();
+            }
             xml(StatusCode::OK, "<CopyObjectResult/>".to_owned())
         }
         Some(_) => error(StatusCode::PRECONDITION_FAILED, "PreconditionFailed", ""),

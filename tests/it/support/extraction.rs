@@ -29,6 +29,7 @@ impl Extraction {
             network: Default::default(),
             default_target: None,
             ssh_agent: None,
+            cloud: Default::default(),
             tokens: Default::default(),
             control: store::connect(databases.control.clone(), 4, Limits::WORK).await.expect("connected"),
             stop: CancellationToken::new(),

@@ -185,6 +185,7 @@ impl Loader {
             config: document.pipeline(&NoReferences).expect("runnable").value,
             default_target: Some(Secret::new(self.databases.target_url())),
             ssh_agent: None,
+            cloud: Default::default(),
             base: self.folder.path().into(),
             data_dir: self.data.path().into(),
             roots: Vec::new().into(),

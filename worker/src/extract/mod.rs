@@ -2,14 +2,17 @@
 //! are one of them, and [`store`] lists these.
 
 mod byte_names;
+pub mod cloud;
 pub mod containers;
 pub mod http;
+mod listed_sample;
 pub mod local;
 pub mod look;
 mod parents;
 mod path_columns;
 pub mod preview;
 pub mod probe;
+mod remote_paths;
 mod sample;
 pub mod sftp;
 pub mod store;
@@ -28,6 +31,7 @@ pub use elt_shared::runs::report::{LeftOut, LeftOutKind};
 use elt_shared::secret::Secret;
 use tokio_util::sync::CancellationToken;
 
+use self::cloud::CloudCredentials;
 use self::containers::UnpackLimits;
 use self::parents::Parents;
 use crate::error::{PipelineError, Result};
@@ -52,6 +56,8 @@ pub struct ExtractContext {
     pub default_target: Option<Secret>,
     /// Socket of the SSH agent whose keys may be used. `None`: the worker may not use one.
     pub ssh_agent: Option<PathBuf>,
+    /// What buckets may use of the worker's own credentials.
+    pub cloud: CloudCredentials,
     /// Tokens of APIs, which the extractions of a process share.
     pub tokens: http::SourceTokens,
     /// The control database, for known host keys and refresh tokens.

@@ -1,5 +1,7 @@
 //! Columns whose values stand in the paths of files.
 
+use std::collections::HashSet;
+
 use elt_shared::explained::{Code, Explained};
 
 use super::{Extracted, LeftOut, LeftOutKind};
@@ -7,12 +9,13 @@ use crate::error::{PipelineError, Result};
 use crate::input::InputFile;
 
 /// Gives each file of a source the columns of its path. A file whose path does not match the source's pattern is left out as
-/// failed, because its rows would lack the columns.
+/// failed, because its rows would lack the columns. The archive on a server that it lies in then stays there as it is.
 ///
 /// # Errors
 /// When the file that the config names does not match.
 pub(super) fn add(index: usize, mut extracted: Extracted) -> Result<Extracted> {
     let mut files = Vec::with_capacity(extracted.files.len());
+    let mut incomplete = HashSet::new();
     for mut file in std::mem::take(&mut extracted.files) {
         let options = file.options.clone();
         let Some(columns) = &options.path_columns else {
@@ -25,12 +28,18 @@ pub(super) fn add(index: usize, mut extracted: Extracted) -> Result<Extracted> {
                 files.push(file);
             }
             None if file.required => return Err(no_match(index, &file, columns.as_str())),
-            None => extracted.left_out.push(LeftOut {
-                reason: format!("its path does not end as path_columns says, {:?}", columns.as_str()),
-                name: file.name,
-                kind: LeftOutKind::Failed,
-            }),
+            None => {
+                incomplete.extend(file.after_load.map(|task| task.path));
+                extracted.left_out.push(LeftOut {
+                    reason: format!("its path does not end as path_columns says, {:?}", columns.as_str()),
+                    name: file.name,
+                    kind: LeftOutKind::Failed,
+                });
+            }
         }
+    }
+    for file in &mut files {
+        file.after_load.take_if(|task| incomplete.contains(&task.path));
     }
     extracted.files = files;
     Ok(extracted)

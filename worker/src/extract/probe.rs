@@ -8,22 +8,26 @@ use elt_shared::explained::Explained;
 use elt_shared::explained::catalog::Reached;
 use elt_shared::runs::{FoundFile, ProbeReport};
 
+use super::listed_sample::ListedSample;
 use super::{ExtractContext, Extracted, containers, http, local, sftp, store, workbooks};
 use crate::error::Result;
-use crate::input::{Format, InputFile};
+use crate::input::InputFile;
 use crate::shape;
 
 /// Number of files that are shown of a source with many files.
 pub const FILES_SHOWN: usize = 20;
 
 /// The findings of one kind of source.
+#[derive(Default)]
 pub(super) struct Sample {
     /// Every file a run would read.
     pub(super) files: Vec<FoundFile>,
     /// Whether a run would find more files than these.
     pub(super) more: bool,
-    /// The first file or its beginning, from which the columns are read.
+    /// A file or its beginning, from which the columns are read. `None`: it is in one of the containers, or nowhere.
     pub(super) head: Option<InputFile>,
+    /// Archives and encrypted files among `files` that were fetched as a whole, in their order.
+    pub(super) containers: Vec<InputFile>,
     /// Sentences about the answer of an API.
     pub(super) notes: Vec<String>,
 }
@@ -68,42 +72,44 @@ pub(super) async fn sample(index: usize, source: &SourceConfig, context: &Extrac
 
 impl Sample {
     /// The sample with the first sheet that is read in place of a workbook.
-    async fn with_sheet(self, context: &ExtractContext) -> Self {
-        let Some(head) = self.head else { return self };
+    async fn with_sheet(mut self, context: &ExtractContext) -> Self {
+        let Some(head) = self.head.take() else { return self };
         let (context, files) = (context.clone(), vec![head]);
         let expand = move || workbooks::expand(Extracted { files, ..Extracted::default() }, &context);
         let expanded = tokio::task::spawn_blocking(expand).await.unwrap_or_default();
         let notes = [self.notes, expanded.warnings].concat();
-        Self { head: expanded.files.into_iter().next(), notes, files: self.files, more: self.more }
+        Self { head: expanded.files.into_iter().next(), notes, ..self }
     }
 
-    /// The sample with what is in its first file in place of that file, when it is a container. One that is too large to be
-    /// opened for a test, or of which only the beginning was fetched, stays closed.
+    /// The sample with what is in each container in place of it.
     async fn opened(mut self, context: &ExtractContext) -> Result<Self> {
-        let is_container = |file: &mut InputFile| matches!(file.format, Format::Container(_));
-        let Some(head) = self.head.take_if(is_container) else { return Ok(self) };
-        let name = head.name.clone();
-        let place = self.files.iter().position(|file| file.name == name && file.bytes == head.stamp.size);
-        let mut opened = Extracted::default();
-        if place.is_some() {
-            opened = containers::show(Extracted { files: vec![head], ..opened }, context).await?;
-        }
-        if place.is_none() || opened.files.first_mut().is_some_and(is_container) {
-            self.notes.push(format!("{name} is not opened by a test, because it is large; a run opens it"));
-            return Ok(self);
-        }
+        let containers = std::mem::take(&mut self.containers);
+        let names: Vec<String> = containers.iter().map(|container| container.name.clone()).collect();
+        let found = Extracted { files: containers, ..Extracted::default() };
+        let opened = containers::show(found, context).await?;
         self.notes.extend(opened.left_out.into_iter().map(|file| format!("{}: {}", file.name, file.reason)));
-        let found = opened.files.iter().map(found_file).collect::<Vec<_>>();
-        if let Some(place) = place {
-            self.files.splice(place..=place, found);
+        for name in names {
+            let within = format!("{name}!");
+            let is_of_it = |file: &&InputFile| file.name == name || file.name.starts_with(&within);
+            let inside = opened.files.iter().filter(is_of_it).map(found_file);
+            if let Some(place) = self.files.iter().position(|file| file.name == name) {
+                self.files.splice(place..=place, inside);
+            }
         }
-        self.head = opened.files.into_iter().next();
+        self.head = self.head.or(opened.files.into_iter().next());
         Ok(self)
     }
 
+    /// The sample of files on this machine, in which the containers that are not large are opened already.
     fn of_local(extracted: Extracted) -> Self {
-        let files = extracted.files.iter().map(found_file).collect();
-        Self { files, more: false, head: extracted.files.into_iter().next(), notes: Vec::new() }
+        let mut sample = ListedSample::default();
+        for file in extracted.files {
+            let bytes = Some(file.stamp.size);
+            if sample.wants(file.name.clone(), file.format, bytes) {
+                sample.add(file, bytes);
+            }
+        }
+        sample.finish()
     }
 }
 
@@ -123,7 +129,7 @@ pub fn failed(problem: Explained) -> ProbeReport {
 }
 
 fn found(sample: Sample) -> ProbeReport {
-    let bytes: u64 = sample.files.iter().map(|file| file.bytes).sum();
+    let bytes = sample.files.iter().fold(0_u64, |bytes, file| bytes.saturating_add(file.bytes));
     let total = sample.files.len() as u64;
     let found = match (total, sample.more) {
         (0, _) => "nothing to read".to_owned(),

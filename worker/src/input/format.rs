@@ -61,12 +61,17 @@ const ENCRYPTED: &[(&str, ())] = &[("pgp", ()), ("gpg", ()), ("asc", ())];
 /// The format and compression of a file, by the config and by the suffixes of its name in any case. `None`: elt does not read
 /// such files. An archive or encrypted file is one whatever the config says, which then counts for the files in it.
 pub fn format_of(name: &str, options: &FileOptions) -> Option<(Format, Compression)> {
-    if let Some(inner) = decrypted_name(name) {
-        return match format_of(inner, options)? {
-            (Format::Container(Container::Pgp), _) => None,
-            _ => Some((Format::Container(Container::Pgp), Compression::None)),
-        };
+    match decrypted_name(name) {
+        None => plain_format(name, options),
+        // A file that is encrypted twice is not read. The name of a server may have any number of these suffixes, so that
+        // they are not followed one by one.
+        Some(inner) if decrypted_name(inner).is_some() => None,
+        Some(inner) => plain_format(inner, options).map(|_| (Format::Container(Container::Pgp), Compression::None)),
     }
+}
+
+/// The format and compression of a file that is not encrypted.
+fn plain_format(name: &str, options: &FileOptions) -> Option<(Format, Compression)> {
     let (suffix, compression) = match suffixes(name) {
         Suffixes::Archive(archive, compression) => return Some((Format::Container(archive), compression)),
         Suffixes::File(suffix, compression) => (suffix, compression),
@@ -186,6 +191,16 @@ mod tests {
             ("in.gz/data", None),
         ] {
             assert_eq!(found(name, None), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_name_with_very_many_suffixes_takes_no_more_of_the_stack() {
+        for suffix in [".gpg", ".gz", ".zip", "."] {
+            let name = format!("a.csv{}", suffix.repeat(1 << 20));
+            for format in [None, Some(Format::Csv)] {
+                assert!(!matches!(found(&name, format), Some((Format::Container(Container::Pgp), _))), "{suffix}");
+            }
         }
     }
 

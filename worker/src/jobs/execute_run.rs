@@ -30,12 +30,13 @@ use super::decision::{Circumstances, Decision};
 use super::measure::measure;
 use super::record::record;
 use crate::error::Result;
+use crate::extract::ExtractContext;
 use crate::pipeline;
 use crate::progress::Progress;
 use crate::run_context::{HashMemory, RunContext};
 use crate::thread::on_own_thread;
 use crate::worker_context::WorkerContext;
-use crate::{extract, paths};
+use crate::{config_cache, extract, paths};
 
 /// Time between two writes of a run's progress.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
@@ -292,7 +293,8 @@ async fn prepare(
         base: paths::base(&worker.settings, &run.options),
         data_dir: worker.settings.data_dir.clone(),
         roots: paths::roots(&worker.settings, &run.queue),
-        network: Arc::new(worker.settings.network.clone()),
+        network: worker.settings.network_of_configs(),
+        cloud: config_cache::lent_credentials(&worker.db, &worker.settings, run.config_id, &config).await?,
         tokens: worker.tokens.clone(),
         config: PipelineConfig::clone(&config),
         run,
@@ -317,6 +319,7 @@ async fn note_seen(worker: &WorkerContext, context: &RunContext) {
         worker.tokens.clone(),
         context.stop.child_token(),
     );
+    let look = ExtractContext { cloud: context.cloud.clone(), ..look };
     // An error is left to the run, which fails with it.
     if let Ok(seen) = extract::look::fingerprint(&context.config, &look).await
         && let Err(error) = schedules::note_seen(&worker.db, schedule, &seen).await

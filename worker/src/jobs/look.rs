@@ -13,6 +13,7 @@ use sqlx::Connection;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::config_cache;
 use crate::error::{PipelineError, Result};
 use crate::extract::ExtractContext;
 use crate::extract::http::look::{Known, KnownCursor};
@@ -39,6 +40,8 @@ pub(super) async fn look(worker: &WorkerContext, due: &DueTick) -> Result<Look> 
         worker.tokens.clone(),
         worker.stopping.clone(),
     );
+    let cloud = config_cache::lent_credentials(&worker.db, &worker.settings, schedule.config_id, &config).await?;
+    let context = ExtractContext { cloud, ..context };
     let before = schedule.looks.as_ref().map(|looks| looks.0.clone()).unwrap_or_default();
     let worker = worker.clone();
     let cut = CancellationToken::new();

@@ -231,13 +231,14 @@ fn parse(text: &str) -> Option<BucketUrl> {
 
 /// Notes an action that the service does not have.
 fn check_after_load(section: &Section<'_>, service: BucketService, after_load: &AfterLoad) {
-    let cannot = match (service, after_load) {
-        (BucketService::Gcs, AfterLoad::Tag { .. }) => "objects of Google Cloud Storage have no tags",
-        (BucketService::Azure, AfterLoad::Move(_)) => "elt does not move blobs of Azure",
-        _ => return,
-    };
+    if service != BucketService::Gcs || !matches!(after_load, AfterLoad::Tag { .. }) {
+        return;
+    }
     if let Some(field) = section.field("after_load") {
-        field.problem(format!("{cannot}: write another action"));
+        field.problem(
+            "objects of Google Cloud Storage have no tags, and a change of their metadata would count as a change of the object: \
+             write another action",
+        );
     }
 }
 

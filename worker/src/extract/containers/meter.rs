@@ -102,7 +102,12 @@ impl Meter {
 
     /// Refuses a container of which too much has come out for its size.
     pub(super) fn check(&self) -> Result<(), Halt> {
-        let unpacked = self.written.max(self.passed.load(Relaxed));
+        self.check_with(0)
+    }
+
+    /// The same, after so many bytes of one file that are not kept. Those of gaps do not come out of a decompressor.
+    pub(super) fn check_with(&self, bytes: u64) -> Result<(), Halt> {
+        let unpacked = self.written.max(self.passed.load(Relaxed)).max(bytes);
         let ratio = u64::from(self.limits.ratio);
         if unpacked <= self.limits.first.saturating_add(self.packed.saturating_mul(ratio)) {
             return Ok(());

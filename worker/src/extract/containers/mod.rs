@@ -191,18 +191,22 @@ fn replace(file: InputFile, contents: Contents, all: &mut Extracted) -> Result<(
         all.left_out.push(LeftOut { name: file.name, kind: LeftOutKind::Skipped, reason });
         return Ok(());
     }
-    let mut has_failed = false;
+    let mut is_incomplete = false;
     let first = contents.left_out.first().map(|(name, _)| names::short(name).into_owned());
     for (inside, because) in contents.left_out {
         match because {
             Because::Skipped(reason) => {
                 all.left_out.push(LeftOut { name: name(&inside), kind: LeftOutKind::Skipped, reason });
             }
+            Because::Unopened(reason) => {
+                is_incomplete = true;
+                all.left_out.push(LeftOut { name: name(&inside), kind: LeftOutKind::Skipped, reason });
+            }
             Because::Failed(problem) if file.required && problem.kind == LeftOutKind::Failed => {
                 return Err(problem.fails(&name(&inside)));
             }
             Because::Failed(problem) => {
-                has_failed |= problem.kind == LeftOutKind::Failed;
+                is_incomplete |= problem.kind == LeftOutKind::Failed;
                 all.left_out.push(problem.left_out(name(&inside)));
             }
         }
@@ -221,7 +225,7 @@ fn replace(file: InputFile, contents: Contents, all: &mut Extracted) -> Result<(
             source: error,
         })?;
         // A container is moved or deleted only when nothing in it was lost.
-        let after_load = file.after_load.clone().filter(|_| !has_failed);
+        let after_load = file.after_load.clone().filter(|_| !is_incomplete);
         all.files.push(InputFile {
             name: name(&inside),
             path,

@@ -38,6 +38,9 @@ pub(super) struct Unpacked {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Because {
     Skipped(String),
+    /// It may hold rows, and elt or its source cannot open it. It is passed over like others, but the container is not done
+    /// with.
+    Unopened(String),
     Failed(Problem),
 }
 
@@ -159,9 +162,15 @@ impl Opening<'_> {
         if !is_archive && !self.is_meant(name, at) {
             return None;
         }
-        let reason = match found {
-            _ if name.hidden().is_some() => name.hidden().unwrap_or_default(),
-            None => &other_suffix(&name.path),
+        if let Some(reason) = name.hidden() {
+            self.skip(name, at, reason);
+            return None;
+        }
+        let unopened = match found {
+            None => {
+                self.skip(name, at, &other_suffix(&name.path));
+                return None;
+            }
             Some(_) if is_archive && at.archives >= NESTED_ARCHIVES => {
                 "it is an archive in an archive in an archive, and elt opens only one inside another"
             }
@@ -169,7 +178,7 @@ impl Opening<'_> {
             Some((Format::Container(Container::Pgp), _)) if self.keys.is_none() => pgp::NO_KEYS,
             Some(found) => return Some(found),
         };
-        self.skip(name, at, reason);
+        self.contents.left_out.push((at.shown(name), Because::Unopened(unopened.to_owned())));
         None
     }
 
@@ -305,8 +314,8 @@ impl Opening<'_> {
             if count == 0 {
                 return Ok(bytes);
             }
-            self.meter.check()?;
             bytes += count as u64;
+            self.meter.check_with(bytes)?;
         }
     }
 

@@ -19,7 +19,7 @@ use crate::input::{Compression, decompressed};
 
 /// Bytes of the directory that an archive may have for each of its files, on average.
 const ENTRY_BYTES: u64 = 1 << 10;
-/// Bytes that may be read to find the directory.
+/// Bytes at the end of the file that may be read to find the directory.
 const SEARCH_BYTES: u64 = 4 << 20;
 /// Largest dictionary of LZMA, which is held in memory.
 const DICTIONARY_BYTES: u32 = 128 << 20;
@@ -33,6 +33,8 @@ struct Member {
     kind: Kind,
     is_encrypted: bool,
     method: CompressionMethod,
+    /// Bytes of its contents, as the directory says.
+    size: u64,
 }
 
 enum Kind {
@@ -44,7 +46,7 @@ enum Kind {
 
 /// Unpacks every file of an archive that is wanted.
 pub(super) fn unpack(opening: &mut Opening<'_>, mut file: File, at: &Inside) -> Result<(), Halt> {
-    let claimed = claimed_entries(&mut file).map_err(|error| Problem::of_reading(&error))?;
+    let claimed = claimed_entries(&mut file)?;
     if claimed > u64::from(opening.meter.entries_left()) {
         opening.meter.count_entries(claimed)?;
     }
@@ -86,18 +88,20 @@ pub(super) fn unpack(opening: &mut Opening<'_>, mut file: File, at: &Inside) -> 
     Ok(())
 }
 
-/// The number of files that an archive says it has, at the places where its reader looks for it. It is asked for first,
-/// because the reader takes memory for that many.
-fn claimed_entries(file: &mut File) -> io::Result<u64> {
+/// The number of files that an archive says it has, wherever its reader may find it. It is asked for first, because the
+/// reader takes memory for that many.
+///
+/// # Errors
+/// When the record of zip64 that has the number is further from the end than elt looks.
+fn claimed_entries(file: &mut File) -> Result<u64, Problem> {
     const END: &[u8] = b"PK\x05\x06";
     const END64: &[u8] = b"PK\x06\x06";
+    const LOCATOR: &[u8] = b"PK\x06\x07";
     /// Bytes of a directory's end and its longest comment, and of what zip64 has before it.
     const TAIL: u64 = 22 + (64 << 10) + 20 + 56;
-    let size = file.seek(SeekFrom::End(0))?;
-    file.seek(SeekFrom::Start(size.saturating_sub(TAIL)))?;
-    let mut tail = Vec::new();
-    file.take(TAIL).read_to_end(&mut tail)?;
-    let mut most = 0;
+    let size = file.seek(SeekFrom::End(0)).map_err(|error| Problem::of_reading(&error))?;
+    let mut tail = last_bytes(file, size.min(TAIL))?;
+    let (mut most, mut earliest) = (0, size - tail.len() as u64);
     for at in memchr::memmem::find_iter(&tail, END) {
         let number = tail.get(at + 10..at + 12).and_then(|bytes| bytes.try_into().ok()).map_or(0, u16::from_le_bytes);
         // This number means that the one of zip64 counts.
@@ -105,21 +109,36 @@ fn claimed_entries(file: &mut File) -> io::Result<u64> {
             most = most.max(u64::from(number));
         }
         let locator = at.checked_sub(20).and_then(|start| tail.get(start..at));
-        let record =
-            locator.filter(|locator| locator.starts_with(b"PK\x06\x07")).and_then(|locator| locator.get(8..16));
-        let Some(Ok(place)) = record.map(TryInto::try_into) else { continue };
-        let mut record = [0; 40];
-        file.seek(SeekFrom::Start(u64::from_le_bytes(place).min(size)))?;
-        if file.read_exact(&mut record).is_ok() && record.starts_with(END64) {
-            most = most.max(record[32..40].try_into().map_or(0, u64::from_le_bytes));
-        }
+        let place = locator.filter(|locator| locator.starts_with(LOCATOR)).map(|locator| number_at(locator, 8));
+        earliest = place.map_or(earliest, |place| earliest.min(place));
+    }
+    // The reader takes any record between the place that is named and the end for the one that counts, so all of that is
+    // looked through.
+    if size - earliest > SEARCH_BYTES {
+        return Err(Problem::broken("the end of its directory is not where it says, or larger than one can be"));
+    }
+    if size - earliest > tail.len() as u64 {
+        tail = last_bytes(file, size - earliest)?;
     }
     for at in memchr::memmem::find_iter(&tail, END64) {
-        let number = tail.get(at + 32..at + 40).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_le_bytes);
-        most = most.max(number);
+        most = most.max(tail.get(at..).map_or(0, |record| number_at(record, 32)));
     }
-    file.rewind()?;
+    file.rewind().map_err(|error| Problem::of_reading(&error))?;
     Ok(most)
+}
+
+/// The bytes at the end of a file.
+fn last_bytes(file: &mut File, count: u64) -> Result<Vec<u8>, Problem> {
+    let mut bytes = Vec::new();
+    let from = SeekFrom::End(-i64::try_from(count).unwrap_or(i64::MAX));
+    let read = file.seek(from).and_then(|_| file.take(count).read_to_end(&mut bytes));
+    read.map_err(|error| Problem::of_reading(&error))?;
+    Ok(bytes)
+}
+
+/// The number of eight bytes at a place in a record. 0: the record ends before.
+fn number_at(record: &[u8], at: usize) -> u64 {
+    record.get(at..at + 8).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_le_bytes)
 }
 
 /// Reads the directory, as far as one for `entries` files can be long.
@@ -159,6 +178,7 @@ fn members(archive: &Zip) -> Result<Vec<Member>, Problem> {
             kind,
             is_encrypted: entry.encrypted(),
             method: entry.compression(),
+            size: entry.size(),
         });
     }
     members.sort_by(|one, other| one.name.path.cmp(&other.name.path));
@@ -191,9 +211,15 @@ fn read<'a>(
             "Write `archive: {password: \"${secret:NAME}\"}` in the source, and store the secret with `elt secret`.",
         ));
     }
-    match member.method {
-        CompressionMethod::Xz if !member.is_encrypted => return read_xz(archive, member.index),
-        CompressionMethod::Lzma if !member.is_encrypted => check_dictionary(archive, member.index)?,
+    match (member.method, member.is_encrypted) {
+        (CompressionMethod::Xz, false) => return read_xz(archive, member.index),
+        (CompressionMethod::Lzma, false) => check_dictionary(archive, member.index)?,
+        // What such a file says about its dictionary is encrypted, and the archive's own reader believes it. The dictionary of
+        // LZMA is no larger than the contents, which end where the directory says.
+        (CompressionMethod::Xz, true) => return Err(hidden_dictionary()),
+        (CompressionMethod::Lzma, true) if member.size > u64::from(DICTIONARY_BYTES) => {
+            return Err(hidden_dictionary());
+        }
         _ => {}
     }
     let password = password.filter(|_| member.is_encrypted).map(|password| password.expose().as_bytes());
@@ -242,6 +268,15 @@ fn check_dictionary(archive: &mut Zip, index: usize) -> Result<(), Problem> {
         return Err(Problem::of_reading(&io::ErrorKind::OutOfMemory.into()));
     }
     Ok(())
+}
+
+fn hidden_dictionary() -> Problem {
+    Problem::new(
+        Code::ArchiveEncrypted,
+        "it is encrypted and compressed with xz, or with LZMA and larger than 128 MiB, so that the memory it needs is not known \
+         before it is unpacked",
+        "Pack it again with Deflate, or without encryption.",
+    )
 }
 
 fn wrong_password() -> Problem {

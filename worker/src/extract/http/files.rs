@@ -2,12 +2,12 @@
 //! were sent, and parts of them can be asked for.
 
 use bytes::Bytes;
-use chrono::Utc;
+use chrono::{TimeDelta, Utc};
 use elt_shared::config::ApiSource;
 use elt_shared::config::template::Values;
 use reqwest::header::{
-    ACCEPT, ACCEPT_ENCODING, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
-    HeaderMap, HeaderName, HeaderValue, IF_RANGE, LAST_MODIFIED, RANGE,
+    ACCEPT, ACCEPT_ENCODING, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, DATE,
+    ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, LAST_MODIFIED, RANGE,
 };
 use reqwest::{Method, StatusCode, Url};
 
@@ -56,11 +56,7 @@ impl<'a> FileRequests<'a> {
 
     /// Asks for a file, or for its head only. `part`: for a part of it.
     pub(in crate::extract) async fn ask(&self, method: Method, url: &Url, part: Option<Part<'_>>) -> Result<Answer> {
-        let mut request = self.fetcher.outgoing.request(&Ask::link(url.clone()))?;
-        request.method = method;
-        let headers = &mut request.open_headers;
-        headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
-        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        let mut headers = HeaderMap::new();
         if let Some(Part { from, to, of }) = part {
             let to = to.map(|to| to.saturating_sub(1).to_string()).unwrap_or_default();
             let range = HeaderValue::from_str(&format!("bytes={from}-{to}"));
@@ -70,6 +66,27 @@ impl<'a> FileRequests<'a> {
                 headers.extend(condition.map(|condition| (IF_RANGE, condition)));
             }
         }
+        self.send(method, url, headers).await
+    }
+
+    /// Asks for the first byte of a file. `unless`: the condition under which there is nothing to send.
+    pub(in crate::extract) async fn first_byte(
+        &self,
+        url: &Url,
+        unless: Option<(HeaderName, HeaderValue)>,
+    ) -> Result<Answer> {
+        let mut headers = HeaderMap::new();
+        headers.insert(RANGE, HeaderValue::from_static("bytes=0-0"));
+        headers.extend(unless);
+        self.send(Method::GET, url, headers).await
+    }
+
+    async fn send(&self, method: Method, url: &Url, mut headers: HeaderMap) -> Result<Answer> {
+        let mut request = self.fetcher.outgoing.request(&Ask::link(url.clone()))?;
+        request.method = method;
+        headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        request.open_headers.extend(headers);
         Ok(Answer { opened: self.fetcher.follow(&request).await?, received: 0 })
     }
 
@@ -101,7 +118,7 @@ impl Answer {
     /// What the answer says about the content of the file.
     pub(in crate::extract) fn version(&self) -> Version {
         let text = |name| self.text(name);
-        let is_part = self.status() == StatusCode::PARTIAL_CONTENT;
+        let is_part = matches!(self.status(), StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE);
         let whole = text(CONTENT_RANGE).and_then(|range| range.rsplit_once('/')).map(|(_, whole)| whole);
         let size = if is_part { whole } else { text(CONTENT_LENGTH) };
         Version {
@@ -113,14 +130,33 @@ impl Answer {
 
     /// The first byte that an answer with a part has.
     pub(in crate::extract) fn starts_at(&self) -> Option<u64> {
-        self.text(CONTENT_RANGE)?.trim().strip_prefix("bytes ")?.split('-').next()?.trim().parse().ok()
+        starts_at(self.opened.headers())
     }
 
     /// The text by which a later request makes sure that it gets a part of the same content. A weak tag does not promise the
     /// same bytes.
     pub(in crate::extract) fn validator(&self) -> Option<String> {
-        let strong = self.text(ETAG).filter(|tag| !tag.trim().starts_with("W/"));
-        strong.or_else(|| self.text(LAST_MODIFIED)).map(|text| text.trim().to_owned())
+        match self.text(ETAG).map(str::trim) {
+            Some(tag) => (!tag.starts_with("W/")).then(|| tag.to_owned()),
+            None => self.rested_since().map(str::to_owned),
+        }
+    }
+
+    /// The condition under which a later request gets no content, because it is still this one.
+    pub(in crate::extract) fn unless_same(&self) -> Option<(HeaderName, HeaderValue)> {
+        let (name, text) = match self.text(ETAG) {
+            Some(tag) => (IF_NONE_MATCH, tag),
+            None => (IF_MODIFIED_SINCE, self.rested_since()?),
+        };
+        Some((name, HeaderValue::from_str(text.trim()).ok()?))
+    }
+
+    /// The `Last-Modified`, if the content had it for longer than its precision of a second. Otherwise the content may change once
+    /// more without another time.
+    fn rested_since(&self) -> Option<&str> {
+        let date = |name| self.text(name).and_then(http_date);
+        let rested = date(DATE)? - date(LAST_MODIFIED)?;
+        (rested > TimeDelta::seconds(1)).then(|| self.text(LAST_MODIFIED).map(str::trim))?
     }
 
     /// How the bytes are packed on the way, which is how they are stored here.
@@ -160,6 +196,11 @@ impl Answer {
 
 fn header(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
+}
+
+/// The first byte that an answer with a part of a file has, by its `Content-Range`.
+pub(in crate::extract) fn starts_at(headers: &HeaderMap) -> Option<u64> {
+    header(headers, CONTENT_RANGE)?.trim().strip_prefix("bytes ")?.split('-').next()?.trim().parse().ok()
 }
 
 /// An address of the config.
@@ -213,7 +254,8 @@ fn parameters(value: &str) -> Vec<(String, String)> {
     all.iter().filter_map(pair).collect()
 }
 
-fn percent_decoded(text: &str) -> String {
+/// A text in which bytes may be written as `%20`. Bytes that are not UTF-8 are replaced.
+pub(in crate::extract) fn percent_decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((first, after)) = rest.split_first() {

@@ -175,11 +175,11 @@ pub(super) async fn probe(index: usize, source: &ApiSource, context: &ExtractCon
     })
     .await?;
     let Some(page) = page.filter(|page| page.contents.readable) else {
-        return Ok(Sample { files: Vec::new(), more: false, head: None, notes: Vec::new() });
+        return Ok(Sample::default());
     };
     let more = source.pagination.is_some() && page.contents.rows > 0;
     let files = vec![FoundFile { name: page.name.clone(), bytes: page.body.bytes }];
-    Ok(Sample { files, more, head: Some(page.into_input(index, source)?), notes })
+    Ok(Sample { files, more, head: Some(page.into_input(index, source)?), notes, ..Sample::default() })
 }
 
 /// Runs the work until the total deadline, or until the run is stopped.

@@ -9,10 +9,8 @@ use super::listing::{Version, look, version};
 use super::remote::Remote;
 use super::session::Session;
 use crate::extract::byte_names;
+use crate::extract::remote_paths::{TRIED_NAMES, numbered};
 use crate::input::RemoteTask;
-
-/// Number of names that are tried in the folder to which files are moved.
-const TRIED_NAMES: u32 = 1000;
 
 /// The request of an earlier connection whose answer was lost, so that the server may have carried it out.
 #[derive(Debug, Clone)]
@@ -84,25 +82,4 @@ async fn free_name(session: &Session, folder: &str, path: &str) -> Result<String
         name: session.name(folder),
         reason: format!("it has {TRIED_NAMES} files named like {}", byte_names::shown(file)),
     })
-}
-
-/// The name of a file with a number before its suffix: `a.csv`, `a-2.csv`, `a-3.csv`, …
-fn numbered(file: &str, number: u32) -> String {
-    match (number, file.split_once('.')) {
-        (1, _) => file.to_owned(),
-        (_, Some((stem, suffixes))) => format!("{stem}-{number}.{suffixes}"),
-        (_, None) => format!("{file}-{number}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::numbered;
-
-    #[test]
-    fn a_moved_file_keeps_its_suffixes() {
-        assert_eq!(numbered("a.csv.gz", 1), "a.csv.gz");
-        assert_eq!(numbered("a.csv.gz", 2), "a-2.csv.gz");
-        assert_eq!(numbered("a", 3), "a-3");
-    }
 }

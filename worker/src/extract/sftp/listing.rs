@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use elt_shared::config::FileOptions;
 use futures::TryStreamExt;
-use globset::{GlobBuilder, GlobMatcher};
+use globset::GlobMatcher;
 use openssh_sftp_client::fs::DirEntry;
 use openssh_sftp_client::metadata::MetaData;
 
 use super::error::{Result, SftpError};
 use super::session::Session;
 use crate::extract::LeftOutKind;
+use crate::extract::remote_paths::join;
+use crate::extract::store::{StoreError, Wanted, is_pattern};
 use crate::input::{Compression, Format, format_of, other_suffix};
 
 /// A file on the server.
@@ -39,9 +41,7 @@ pub(super) struct Version {
 impl Version {
     /// Time until the file will have been unchanged for `settle`, by this machine's clock; `None`: it has been already.
     pub(super) fn rests_in(self, settle: Duration) -> Option<Duration> {
-        let age = chrono::Utc::now().timestamp_millis() - i64::try_from(self.mtime).unwrap_or(0).saturating_mul(1000);
-        // A time in the future says nothing about the last write, so the file is taken as unchanged.
-        settle.checked_sub(Duration::from_millis(u64::try_from(age).ok()?)).filter(|missing| !missing.is_zero())
+        crate::input::Version::from(self).rests_in(settle)
     }
 }
 
@@ -62,22 +62,25 @@ pub(super) struct Listing {
     pub(super) left_out: Vec<(String, LeftOutKind, String)>,
 }
 
-/// Most levels of folders below the start of a glob that are listed.
-const MAX_DEPTH: usize = 32;
+/// Most bytes of a path. A character may stand for one byte that is not UTF-8, and takes four.
+const LONGEST_PATH: usize = 4 * 4096;
+/// Most bytes of all names in a folder.
+const NAMES_BYTES: usize = 64 << 20;
+/// Most characters that are shown of a longer one.
+const SHOWN_CHARACTERS: usize = 200;
 
 /// Lists the files of a source.
 pub(super) async fn list(session: &Session, path: &str, options: &FileOptions) -> Result<Listing> {
-    let start = match glob_start(path) {
-        // A file may have a star in its name: what exists is meant.
-        Some(start) if look(session, path).await.is_err_and(|error| is_missing(&error)) => start,
-        _ => return named(session, path, options).await,
+    // A file may have a star in its name: what exists is meant.
+    if !is_pattern(path) || !look(session, path).await.is_err_and(|error| is_missing(&error)) {
+        return named(session, path, options).await;
+    }
+    let bad_glob = |error: StoreError| SftpError::BadGlob { name: session.name(path), reason: error.reason() };
+    let Wanted::Glob { start, depth, matcher, .. } = Wanted::parse(path, "").map_err(bad_glob)? else {
+        return named(session, path, options).await;
     };
-    let refuse =
-        |error: globset::Error| SftpError::BadGlob { name: session.name(path), reason: error.kind().to_string() };
-    let glob = GlobBuilder::new(path).literal_separator(true).build().map_err(refuse)?.compile_matcher();
-    let depth = if path.contains("**") { MAX_DEPTH } else { path[start.len()..].matches('/').count() };
     let mut listing = Listing::default();
-    folder(session, start, depth, Some(&glob), options, &mut listing).await?;
+    folder(session, &start, depth, Some(&matcher), options, &mut listing).await?;
     Ok(listing)
 }
 
@@ -196,6 +199,8 @@ async fn folder(
         }
     }
     listing.files.sort_by(|one, other| one.path.cmp(&other.path));
+    // A file that is listed twice is one file, whose rows would be read twice.
+    listing.files.dedup_by(|one, other| one.path == other.path);
     listing.left_out.sort_by(|one, other| one.0.cmp(&other.0));
     Ok(())
 }
@@ -220,10 +225,11 @@ async fn read(session: &Session, folder: &str) -> Result<Vec<DirEntry>> {
     let mut fs = session.sftp.fs();
     let opened = session.answer(&name, fs.open_dir(if folder.is_empty() { "." } else { folder })).await?;
     let mut stream = Box::pin(opened.read_dir());
-    let mut entries = Vec::new();
+    let (mut entries, mut bytes) = (Vec::new(), 0);
     while let Some(entry) = session.answer(&name, stream.try_next()).await? {
+        bytes += entry.filename().as_os_str().len();
         entries.push(entry);
-        if entries.len() > session.server.limits.entries {
+        if entries.len() > session.server.limits.entries || bytes > NAMES_BYTES {
             return Err(SftpError::too_many(&name, session.server.limits.entries));
         }
     }
@@ -250,7 +256,10 @@ async fn enter(session: &Session, folder: &str) -> Result<()> {
 /// Checks that a path can be written into a report. The error is a form that can be shown, and the reason. A server may
 /// send any bytes as a name.
 fn storable(path: &str) -> Result<(), (String, String)> {
-    if path.contains('\0') {
+    if path.len() > LONGEST_PATH {
+        let shown = path.chars().filter(|c| !c.is_control()).take(SHOWN_CHARACTERS).collect();
+        Err((shown, "its path is longer than one can be".into()))
+    } else if path.contains('\0') {
         Err((path.replace('\0', "\u{fffd}"), "its name has a NUL character: rename it on the server".into()))
     } else {
         Ok(())
@@ -272,20 +281,6 @@ fn judge(path: &str, meta: &MetaData, options: &FileOptions) -> Result<RemoteFil
     Ok(RemoteFile { path: path.to_owned(), format, compression, version })
 }
 
-/// The folder where the listing of a glob starts, before its first special character. `None`: it is not a glob.
-fn glob_start(path: &str) -> Option<&str> {
-    let special = path.find(['*', '?', '[', '{'])?;
-    Some(path[..special].rfind('/').map_or("", |slash| &path[..=slash]))
-}
-
-fn join(folder: &str, name: &str) -> String {
-    match folder {
-        "" => name.to_owned(),
-        folder if folder.ends_with('/') => format!("{folder}{name}"),
-        folder => format!("{folder}/{name}"),
-    }
-}
-
 fn is_missing(error: &SftpError) -> bool {
     matches!(error, SftpError::Missing { .. })
 }
@@ -295,25 +290,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_glob_is_listed_from_its_last_plain_folder() {
-        assert_eq!(glob_start("/out/*.csv"), Some("/out/"));
-        assert_eq!(glob_start("/out/2026-*/x.csv"), Some("/out/"));
-        assert_eq!(glob_start("*.csv"), Some(""));
-        assert_eq!(glob_start("/*.csv"), Some("/"));
-        assert_eq!(glob_start("/out/a.csv"), None);
-    }
-
-    #[test]
     fn a_name_that_no_report_can_hold_is_shown_without_it() {
         assert!(storable("/out/a b.csv").is_ok());
         let (shown, reason) = storable("/out/a\0b.csv").expect_err("a NUL character");
         assert_eq!(shown, "/out/a\u{fffd}b.csv");
         assert!(reason.contains("NUL"), "{reason}");
-    }
-
-    #[test]
-    fn names_are_joined_with_one_slash() {
-        let joined = [join("", "a"), join("/", "a"), join("/out", "a"), join("/out/", "a")];
-        assert_eq!(joined, ["a", "/a", "/out/a", "/out/a"]);
+        let (shown, reason) = storable(&format!("/out/a.csv{}", ".gpg".repeat(1 << 20))).expect_err("a long path");
+        assert!(shown.len() <= SHOWN_CHARACTERS && reason.contains("longer"), "{reason}");
     }
 }

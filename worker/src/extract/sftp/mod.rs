@@ -39,7 +39,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use elt_shared::config::{AfterLoad, SftpSource, SourceConfig};
-use elt_shared::runs::FoundFile;
 use tokio_util::sync::CancellationToken;
 use xxhash_rust::xxh3::Xxh3;
 
@@ -48,6 +47,7 @@ use self::limits::MAX_SETTLE;
 pub use self::limits::SftpLimits;
 use self::listing::{Listing, RemoteFile, Version};
 use self::remote::Remote;
+use super::listed_sample::ListedSample;
 use super::probe::Sample;
 use super::{ExtractContext, Extracted, LeftOut, LeftOutKind, workbooks};
 use crate::error::{PipelineError, Result as PipelineResult};
@@ -108,26 +108,33 @@ pub(super) async fn probe(index: usize, source: &SftpSource, context: &ExtractCo
     guarded(source, &context.stop, &limits, async {
         let mut remote = Remote::new(source, context, &limits)?;
         let listing = list(&mut remote, source).await?;
-        let named = |file: &RemoteFile| FoundFile { name: remote.server.path(&file.path), bytes: file.version.size };
-        let files = listing.files.iter().map(named).collect();
-        let head = match listing.files.first() {
-            Some(first) => Some(head(index, source, &mut remote, first, &context.spool).await?),
-            None => None,
-        };
-        Ok(Sample { files, more: false, head, notes: Vec::new() })
+        let mut sample = ListedSample::default();
+        for (number, file) in listing.files.iter().enumerate() {
+            let (name, bytes) = (remote.server.path(&file.path), Some(file.version.size));
+            if !sample.wants(name.clone(), file.format, bytes) {
+                continue;
+            }
+            match head((index, number), source, &mut remote, file, &context.spool).await {
+                Ok(head) => sample.add(head, bytes),
+                Err(error) if error.is_of_one_file() && !listing.single => sample.fail(&name, &error.reason()),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(sample.finish())
     })
     .await
 }
 
+/// The beginning of a file, or all of it. `index`, `number`: its source, and its place in the listing.
 async fn head(
-    index: usize,
+    (index, number): (usize, usize),
     source: &SftpSource,
     remote: &mut Remote<'_>,
     file: &RemoteFile,
     spool: &Path,
 ) -> Result<InputFile> {
     make_folder(spool).await?;
-    let to = spool.join(format!("sftp-{index}-head"));
+    let to = spool.join(format!("sftp-{index}-{number}-head"));
     if file.format.needs_its_end() && file.version.size <= workbooks::LARGEST_SHOWN {
         download::download(remote, file, &to).await?;
     } else {
@@ -219,7 +226,7 @@ async fn guarded<T>(
 async fn fetch(index: usize, source: &SftpSource, context: &ExtractContext, limits: &SftpLimits) -> Result<Extracted> {
     let mut remote = Remote::new(source, context, limits)?;
     let listing = list(&mut remote, source).await?;
-    let bytes = listing.files.iter().map(|file| file.version.size).sum();
+    let bytes = listing.files.iter().map(|file| file.version.size).fold(0, u64::saturating_add);
     if bytes > limits.total_bytes {
         return Err(SftpError::too_large(&remote.server.path(&source.path), bytes, limits.total_bytes));
     }

@@ -36,7 +36,7 @@ mod packet {
 
 /// The two directions of a connection whose names are translated to text. Dropping it ends both.
 pub(super) struct Translation {
-    _directions: [AbortOnDropHandle<()>; 2],
+    _directions: AbortOnDropHandle<()>,
 }
 
 /// Puts a translation between the client and a server. The client talks to the returned stream.
@@ -44,11 +44,15 @@ pub(super) fn translated(server: impl AsyncRead + AsyncWrite + Send + 'static) -
     let (client, ours) = tokio::io::duplex(BUFFER_BYTES);
     let (from_server, to_server) = tokio::io::split(server);
     let (from_client, to_client) = tokio::io::split(ours);
-    // An error ends the copying and closes its stream, which the client reports as a lost connection.
-    let answers = async move { drop(copy_packets(from_server, to_client, answer).await) };
-    let requests = async move { drop(copy_packets(from_client, to_server, request).await) };
-    let pumps = [AbortOnDropHandle::new(tokio::spawn(answers)), AbortOnDropHandle::new(tokio::spawn(requests))];
-    (client, Translation { _directions: pumps })
+    // The end of one direction ends both, because a client whose stream stays half open waits for an answer that cannot come,
+    // until its limit for silence. It sees a closed stream at once, and reports a lost connection.
+    let directions = async move {
+        tokio::select! {
+            _ = copy_packets(from_server, to_client, answer) => {}
+            _ = copy_packets(from_client, to_server, request) => {}
+        }
+    };
+    (client, Translation { _directions: AbortOnDropHandle::new(tokio::spawn(directions)) })
 }
 
 /// Translates the body of a packet, given its type. `None`: it is passed on as it is.
@@ -198,6 +202,23 @@ mod tests {
         #[test]
         fn no_packet_panics(kind: u8, body in proptest::collection::vec(any::<u8>(), 0..80)) {
             let _ = (answer(kind, &body), request(kind, &body));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_is_cut_in_a_packet_is_closed_at_once() {
+        // A packet with contents that breaks off, one with names that breaks off, and a packet that cannot be one.
+        for (kind, length) in [(103, 1_000), (packet::NAME, 1_000), (packet::NAME, u32::MAX), (103, 0)] {
+            let (mut server, ours) = tokio::io::duplex(1 << 10);
+            let (mut client, translation) = translated(ours);
+            server.write_u32(length).await.expect("a length");
+            server.write_all(&[kind, 0, 0, 0, 7]).await.expect("the beginning of a packet");
+            drop(server);
+            let mut arrived = Vec::new();
+            // The stream would stay open for as long as the session has its translation.
+            client.read_to_end(&mut arrived).await.expect("an end");
+            assert!(client.write_all(&[0; BUFFER_BYTES]).await.is_err(), "nobody takes requests any more");
+            drop(translation);
         }
     }
 

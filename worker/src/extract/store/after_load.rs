@@ -10,12 +10,11 @@ use super::error::{Result, StoreError};
 use super::limits::StoreLimits;
 use super::{FileStore, open};
 use crate::extract::ExtractContext;
+use crate::extract::remote_paths::{TRIED_NAMES, numbered};
 use crate::input::{InputFile, RemoteTask};
 
 /// Longest time for the actions on the files of one source, because the run occupies its worker meanwhile.
 const AFTER_LOAD_TIMEOUT: Duration = Duration::from_mins(10);
-/// Number of names that are tried in the folder to which files are moved.
-const TRIED_NAMES: u32 = 1000;
 
 /// Moves, deletes or tags the files that were loaded, as their sources say. It is called after the load has committed, so
 /// failures are returned as sentences for the report.
@@ -166,25 +165,4 @@ async fn free_name(store: &dyn FileStore, folder: &str, path: &str) -> Result<St
     }
     let reason = format!("it has {TRIED_NAMES} files named like {file}");
     Err(StoreError::Unreadable { name: store.shown(folder), reason })
-}
-
-/// The name of a file with a number before its suffix: `a.csv`, `a-2.csv`, `a-3.csv`, …
-fn numbered(file: &str, number: u32) -> String {
-    match (number, file.split_once('.')) {
-        (1, _) => file.to_owned(),
-        (_, Some((stem, suffixes))) => format!("{stem}-{number}.{suffixes}"),
-        (_, None) => format!("{file}-{number}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::numbered;
-
-    #[test]
-    fn a_moved_file_keeps_its_suffixes() {
-        assert_eq!(numbered("a.csv.gz", 1), "a.csv.gz");
-        assert_eq!(numbered("a.csv.gz", 2), "a-2.csv.gz");
-        assert_eq!(numbered("a", 3), "a-3");
-    }
 }

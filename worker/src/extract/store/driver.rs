@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use elt_shared::config::{AfterLoad, PlaceOptions, SourceConfig};
-use elt_shared::runs::FoundFile;
 use futures::{StreamExt, stream};
 use tokio_util::sync::CancellationToken;
 use xxhash_rust::xxh3::Xxh3;
@@ -16,6 +15,7 @@ use super::limits::{MAX_SETTLE, StoreLimits};
 use super::spool::{Budget, Spool};
 use super::{FileStore, Listing, RemoteFile, open};
 use crate::error::{PipelineError, Result as PipelineResult};
+use crate::extract::listed_sample::ListedSample;
 use crate::extract::probe::Sample;
 use crate::extract::{ExtractContext, Extracted, LeftOut, LeftOutKind, workbooks};
 use crate::input::{Compression, Format, InputFile, RemoteTask, Stamp, Version, format_of, other_suffix};
@@ -122,6 +122,8 @@ async fn list(store: &dyn FileStore, limits: &StoreLimits) -> Result<Listing> {
             Ok(mut listing) => {
                 if !listing.named {
                     listing.files.sort_by(|one, other| one.path.cmp(&other.path));
+                    // A file that is listed twice is one file, whose rows would be read twice.
+                    listing.files.dedup_by(|one, other| one.path == other.path);
                 }
                 listing.left_out.sort_by(|one, other| one.0.cmp(&other.0));
                 return Ok(listing);
@@ -165,7 +167,8 @@ enum Outcome {
 impl Fetching<'_> {
     async fn all(&self) -> Result<Extracted> {
         let listing = list(self.store, self.limits).await?;
-        let bytes = listing.files.iter().filter_map(|file| file.version.size).sum();
+        let sizes = listing.files.iter().filter_map(|file| file.version.size);
+        let bytes = sizes.fold(0, u64::saturating_add);
         if bytes > self.limits.total_bytes {
             return Err(StoreError::too_large(&self.store.place(), bytes, self.limits.total_bytes));
         }
@@ -286,30 +289,30 @@ impl Fetching<'_> {
 
     async fn sample(&self) -> Result<Sample> {
         let listing = list(self.store, self.limits).await?;
-        let mut files = Vec::new();
-        let mut head = None;
-        for file in &listing.files {
-            let name = self.store.shown(&file.path);
-            match judge(file, self.options) {
-                Ok(format) => {
-                    head = head.or(Some((file, format)));
-                    files.push(FoundFile { name, bytes: file.version.size.unwrap_or(0) });
-                }
+        let mut sample = ListedSample::default();
+        for (number, file) in listing.files.iter().enumerate() {
+            let (name, bytes) = (self.store.shown(&file.path), file.version.size);
+            let format = match judge(file, self.options) {
+                Ok(format) => format,
                 Err(reason) if listing.named => return Err(StoreError::Unreadable { name, reason }),
-                Err(_) => {}
+                Err(_) => continue,
+            };
+            if !sample.wants(name.clone(), format.0, bytes) {
+                continue;
+            }
+            match self.head(number, file, format).await {
+                Ok(head) => sample.add(head, bytes),
+                Err(error) if error.is_of_one_file() && !listing.named => sample.fail(&name, &error.reason()),
+                Err(error) => return Err(error),
             }
         }
-        let head = match head {
-            Some((file, format)) => Some(self.head(file, format).await?),
-            None => None,
-        };
-        Ok(Sample { files, more: false, head, notes: Vec::new() })
+        Ok(sample.finish())
     }
 
-    /// The beginning of a file: enough to see its columns.
-    async fn head(&self, file: &RemoteFile, format: (Format, Compression)) -> Result<InputFile> {
+    /// The beginning of a file: enough to see its columns, or the files in it.
+    async fn head(&self, number: usize, file: &RemoteFile, format: (Format, Compression)) -> Result<InputFile> {
         make_folder(self.folder).await?;
-        let to = self.folder.join(format!("store-{}-head", self.index));
+        let to = self.folder.join(format!("store-{}-{number}-head", self.index));
         let budget = Budget::new(self.store.place(), self.limits.total_bytes);
         let enough = if format.0.needs_its_end() { workbooks::LARGEST_SHOWN } else { self.limits.head };
         let mut spool = Spool::create(&to, &self.store.shown(&file.path), Some(enough), &budget).await?;

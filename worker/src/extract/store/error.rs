@@ -126,6 +126,7 @@ impl StoreError {
             Self::Missing { .. } => "it is not there any more".into(),
             Self::Forbidden { reason, .. } => format!("it may not be read: {reason}"),
             Self::Unreadable { reason, .. } => format!("it cannot be read: {reason}"),
+            Self::BadGlob { reason, .. } => reason.clone(),
             error => error.to_string(),
         }
     }

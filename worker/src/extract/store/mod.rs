@@ -14,7 +14,7 @@
 //! - [`wanted`]: the path of a config: a name, a folder or a glob
 //! - [`limits`]: limits in time and size
 //! - [`error`]: the errors of a place, as sentences
-//! - [`web`]: HTTP for places
+//! - [`web`]: HTTP for places; [`headless`]: files whose web servers do not answer HEAD
 //! - the places themselves: [`bucket`], [`web_files`]
 
 mod after_load;
@@ -23,6 +23,7 @@ mod bucket;
 mod driver;
 mod error;
 mod ftp;
+mod headless;
 mod limits;
 mod spool;
 mod wanted;
@@ -41,6 +42,7 @@ pub(in crate::extract) use self::error::{Result, StoreError};
 use self::ftp::FtpStore;
 pub use self::limits::StoreLimits;
 pub(in crate::extract) use self::spool::Spool;
+pub(in crate::extract) use self::wanted::{Wanted, is_pattern};
 use self::web_files::WebFiles;
 use super::{ExtractContext, LeftOutKind};
 use crate::input::Version;

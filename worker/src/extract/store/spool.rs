@@ -8,7 +8,7 @@ use tokio::io::{AsyncSeekExt, AsyncWriteExt, SeekFrom};
 
 use super::error::{Result, StoreError};
 use crate::humanize::size;
-use crate::input::Compression;
+use crate::input::{Compression, Version};
 
 /// The number of bytes that the files of a source may still have.
 pub(super) struct Budget {
@@ -47,6 +47,7 @@ pub(in crate::extract) struct Spool<'a> {
     enough: Option<u64>,
     encoding: Option<Compression>,
     validator: Option<String>,
+    content: Version,
     budget: &'a Budget,
     doing: String,
 }
@@ -56,7 +57,16 @@ impl<'a> Spool<'a> {
     pub(super) async fn create(to: &Path, name: &str, enough: Option<u64>, budget: &'a Budget) -> Result<Self> {
         let doing = format!("keep {name} in {}", to.display());
         let file = File::create(to).await.map_err(|source| StoreError::Spool { doing: doing.clone(), source })?;
-        Ok(Self { file, length: 0, enough, encoding: None, validator: None, budget, doing })
+        Ok(Self {
+            file,
+            length: 0,
+            enough,
+            encoding: None,
+            validator: None,
+            content: Version::default(),
+            budget,
+            doing,
+        })
     }
 
     /// Number of bytes that are here.
@@ -79,14 +89,25 @@ impl<'a> Spool<'a> {
         self.encoding = Some(compression);
     }
 
-    /// Notes what the server calls the content that is here. `None`: it has no name for it.
-    pub(in crate::extract) fn note_validator(&mut self, validator: Option<String>) {
-        self.validator = validator;
+    /// Notes the content whose beginning is about to be appended. `validator`: the text by which the server is asked for the
+    /// rest of it. `None`: it has none.
+    pub(in crate::extract) fn begin(&mut self, validator: Option<String>, content: Version) {
+        (self.validator, self.content) = (validator, content);
     }
 
-    /// What the server calls the content that is here.
+    /// The text by which the server is asked for the rest of the content that is here.
     pub(in crate::extract) fn validator(&self) -> Option<&str> {
         self.validator.as_deref()
+    }
+
+    /// Whether a part that the server says to be of this version may be the rest of the content that is here. What the server
+    /// does not repeat is no contradiction.
+    pub(in crate::extract) fn is_continued_by(&self, part: &Version) -> bool {
+        fn agree<T: PartialEq>(one: &Option<T>, other: &Option<T>) -> bool {
+            one.is_none() || other.is_none() || one == other
+        }
+        let Version { size, modified, tag } = &self.content;
+        agree(size, &part.size) && agree(modified, &part.modified) && agree(tag, &part.tag)
     }
 
     /// How the bytes are compressed, as the server says.
@@ -110,6 +131,8 @@ impl<'a> Spool<'a> {
         self.file.seek(SeekFrom::Start(0)).await.map_err(|source| self.failed(source))?;
         self.budget.give_back(self.length);
         self.length = 0;
+        self.encoding = None;
+        self.begin(None, Version::default());
         Ok(())
     }
 

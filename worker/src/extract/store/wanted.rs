@@ -7,6 +7,14 @@ use super::error::{Result, StoreError};
 /// Most levels of folders below the start of a glob that are listed.
 const MAX_DEPTH: usize = 32;
 
+/// The characters that a glob has, and other paths seldom.
+const SPECIAL: [char; 4] = ['*', '?', '[', '{'];
+
+/// Whether a path is a glob, unless something is there under that very name.
+pub(in crate::extract) fn is_pattern(path: &str) -> bool {
+    path.contains(SPECIAL)
+}
+
 /// What a path asks for.
 #[derive(Debug, Clone)]
 pub(in crate::extract) enum Wanted {
@@ -31,7 +39,7 @@ impl Wanted {
     /// # Errors
     /// When the pattern cannot be understood.
     pub(in crate::extract) fn parse(path: &str, name: &str) -> Result<Self> {
-        let Some(special) = path.find(['*', '?', '[', '{']) else { return Ok(Self::Named(path.to_owned())) };
+        let Some(special) = path.find(SPECIAL) else { return Ok(Self::Named(path.to_owned())) };
         let refuse =
             |error: globset::Error| StoreError::BadGlob { name: name.to_owned(), reason: error.kind().to_string() };
         let start = path[..special].rfind('/').map_or("", |slash| &path[..=slash]);

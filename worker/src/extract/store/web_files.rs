@@ -7,6 +7,7 @@ use futures::future::BoxFuture;
 use reqwest::{Method, StatusCode, Url};
 
 use super::error::{Result, StoreError};
+use super::headless::{self, Head, Known};
 use super::limits::StoreLimits;
 use super::spool::Spool;
 use super::{FileStore, Listing, RemoteFile};
@@ -44,27 +45,47 @@ impl<'a> WebFiles<'a> {
     async fn files(&self) -> Result<Listing> {
         let mut files = Vec::with_capacity(self.urls.len());
         for (number, url) in self.urls.iter().enumerate() {
-            let answer = self.head(url).await?;
-            let name = name(url, &answer, self.options);
-            files.push(RemoteFile { path: number.to_string(), name, version: answer.version() });
+            let Head { name, version } = self.head(url).await?;
+            files.push(RemoteFile { path: number.to_string(), name, version });
         }
         Ok(Listing { files, named: true, left_out: Vec::new() })
     }
 
     /// The head of a file. Some servers answer HEAD with an error, for example for a signed address, whose signature is for GET:
-    /// they are asked for the first byte.
-    async fn head(&self, url: &Url) -> Result<Answer> {
-        let answer = self.requests.ask(Method::HEAD, url, None).await?;
-        let is_unknown = matches!(answer.status().as_u16(), 400 | 401 | 403 | 405 | 501);
-        let answer = match is_unknown {
-            true => self.requests.ask(Method::GET, url, Some(Part { from: 0, to: Some(1), of: None })).await?,
-            false => answer,
-        };
-        // A file without any byte has no first one.
-        if answer.status() == StatusCode::RANGE_NOT_SATISFIABLE {
-            return checked(self.requests.ask(Method::GET, url, None).await?, url);
+    /// they are asked for the first byte, and the next time only in case that the file has changed.
+    async fn head(&self, url: &Url) -> Result<Head> {
+        let key = headless::key(url, self.options);
+        let known = headless::take(key);
+        if known.is_none() {
+            let answer = self.requests.ask(Method::HEAD, url, None).await?;
+            if !matches!(answer.status().as_u16(), 400 | 401 | 403 | 405 | 501) {
+                return Ok(self.head_of(checked(answer, url)?, url));
+            }
         }
-        checked(answer, url)
+        let unless = known.as_ref().map(|known| known.unless.clone());
+        let answer = match (self.requests.first_byte(url, unless).await?, known) {
+            (answer, Some(known)) if answer.status() == StatusCode::NOT_MODIFIED => {
+                let head = known.head.clone();
+                headless::keep(key, known);
+                return Ok(head);
+            }
+            // A file without any byte has no first one.
+            (answer, _) if answer.status() == StatusCode::RANGE_NOT_SATISFIABLE => {
+                self.requests.ask(Method::GET, url, None).await?
+            }
+            (answer, _) => answer,
+        };
+        let answer = checked(answer, url)?;
+        let unless = answer.unless_same();
+        let head = self.head_of(answer, url);
+        if let Some(unless) = unless {
+            headless::keep(key, Known { unless, head: head.clone() });
+        }
+        Ok(head)
+    }
+
+    fn head_of(&self, answer: Answer, url: &Url) -> Head {
+        Head { name: name(url, &answer, self.options), version: answer.version() }
     }
 
     async fn read_on(&self, file: &RemoteFile, spool: &mut Spool<'_>) -> Result<()> {
@@ -83,25 +104,30 @@ impl<'a> WebFiles<'a> {
         let answer = self.requests.ask(Method::GET, url, part).await?;
         if answer.status() == StatusCode::RANGE_NOT_SATISFIABLE {
             // Either the file has no bytes from there on, or the server knows no ranges of it.
-            let whole = answer.version().size;
-            if whole == Some(from) || (from == 0 && whole == Some(0)) {
+            let now = answer.version();
+            if now.size == Some(from) && spool.is_continued_by(&now) {
                 return Ok(());
             }
             return Err(StoreError::Changed { name: shown_address(url) });
         }
         let mut answer = checked(answer, url)?;
         match answer.status() {
-            StatusCode::PARTIAL_CONTENT if answer.starts_at() == Some(from) => {}
+            // Not every server keeps to the condition under which it was asked for a part.
+            StatusCode::PARTIAL_CONTENT
+                if answer.starts_at() == Some(from) && spool.is_continued_by(&answer.version()) => {}
             StatusCode::PARTIAL_CONTENT => return Err(StoreError::Changed { name: shown_address(url) }),
             _ if from > 0 => spool.start_over().await?,
             _ => {}
         }
-        spool.note_validator(answer.validator());
+        if spool.length() == 0 {
+            spool.begin(answer.validator(), answer.version());
+        }
         if let Some(encoding) = answer.encoding()? {
             spool.note_encoding(encoding);
         }
         // The sizes of the head and of the answer may differ, because pages that are made on request have no fixed content.
         let expected = answer.version().size;
+        let is_part = answer.status() == StatusCode::PARTIAL_CONTENT;
         while let Some(piece) = self.piece(&mut answer, url).await? {
             if spool.length() == 0 && is_web_page(&piece) {
                 return Err(web_page(url));
@@ -113,6 +139,8 @@ impl<'a> WebFiles<'a> {
         }
         match expected {
             Some(size) if size != spool.length() => Err(StoreError::Changed { name: shown_address(url) }),
+            // A part of which nobody knows whether it is the last one.
+            None if is_part => Err(StoreError::Changed { name: shown_address(url) }),
             _ => Ok(()),
         }
     }
@@ -140,7 +168,7 @@ impl FileStore for WebFiles<'_> {
     }
 
     fn look<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Version>> {
-        Box::pin(async move { Ok(self.head(self.url(path)?).await?.version()) })
+        Box::pin(async move { Ok(self.head(self.url(path)?).await?.version) })
     }
 
     fn read<'a>(&'a self, file: &'a RemoteFile, spool: &'a mut Spool<'_>) -> BoxFuture<'a, Result<()>> {

@@ -112,13 +112,13 @@ fn outcome(contents: &Contents, spool: &Path) -> Outcome {
     });
     let left_out = contents.left_out.iter().map(|(name, because)| {
         let word = match because {
-            Because::Skipped(_) => "skipped",
+            Because::Skipped(_) | Because::Unopened(_) => "skipped",
             Because::Failed(problem) => problem.code.as_str(),
         };
         (name.clone(), word)
     });
     let said = contents.left_out.iter().map(|(name, because)| match because {
-        Because::Skipped(reason) => format!("{name}: {reason}\n"),
+        Because::Skipped(reason) | Because::Unopened(reason) => format!("{name}: {reason}\n"),
         Because::Failed(problem) => format!("{name}: {}. {}\n", problem.reason, problem.next_step),
     });
     Outcome { files: files.collect(), left_out: left_out.collect(), said: said.collect() }

@@ -5,6 +5,7 @@ use quick_xml::Reader;
 use quick_xml::events::Event;
 
 use super::xml::resolved;
+use crate::extract::http::files::percent_decoded;
 use crate::extract::http::http_date;
 use crate::extract::store::RemoteFile;
 use crate::input::Version;
@@ -29,12 +30,14 @@ struct Object {
 /// Reads a page: `ListBucketResult` of S3 and Google, or `EnumerationResults` of Azure.
 ///
 /// # Errors
-/// When it is not such a document.
+/// When it is not such a document, or not all of one: objects that a listing lacks would look as if they were gone.
 pub(super) fn parse(xml: &str) -> Result<Page, &'static str> {
     let mut reader = Reader::from_str(xml.trim_start_matches('\u{feff}'));
+    reader.config_mut().expand_empty_elements = true;
     let mut page = Page::default();
     let mut object: Option<Object> = None;
-    let (mut text, mut depth, mut is_listing, mut is_encoded) = (String::new(), 0_u32, false, false);
+    let (mut text, mut depth, mut is_encoded) = (String::new(), 0_u32, false);
+    let (mut is_listing, mut is_truncated) = (false, false);
     loop {
         match reader.read_event().map_err(|_| "it is not XML")? {
             Event::Start(start) => {
@@ -62,16 +65,25 @@ pub(super) fn parse(xml: &str) -> Result<Page, &'static str> {
                     ("Key", Some(object)) => object.key.clone_from(&text),
                     ("Name", Some(object)) if is_encoded => object.key = percent_decoded(&text),
                     ("Name", Some(object)) => object.key.clone_from(&text),
-                    ("Size" | "Content-Length", Some(object)) => object.size = text.trim().parse().ok(),
+                    ("Size" | "Content-Length", Some(object)) => {
+                        object.size = Some(text.trim().parse().map_err(|_| "it has a size that is not a number")?);
+                    }
                     ("ETag" | "Etag", Some(object)) => object.tag = Some(bare(&text)),
                     ("LastModified" | "Last-Modified", Some(object)) => object.modified = seconds(text.trim()),
-                    ("Contents" | "Blob", _) => page.objects.extend(object.take().map(RemoteFile::from)),
+                    ("Contents" | "Blob", found) => match found.take() {
+                        Some(Object { key, .. }) if key.is_empty() => return Err("it has an object without a key"),
+                        found => page.objects.extend(found.map(RemoteFile::from)),
+                    },
+                    ("IsTruncated", None) => is_truncated = text.trim() == "true",
                     ("NextContinuationToken" | "NextMarker", None) if !text.is_empty() => {
                         page.next = Some(text.clone());
                     }
                     _ => {}
                 }
                 text.clear();
+            }
+            Event::Eof if is_listing && depth == 0 && is_truncated && page.next.is_none() => {
+                return Err("it says that more follows, but not how to ask for it");
             }
             Event::Eof if is_listing && depth == 0 => return Ok(page),
             Event::Eof => return Err("it ends in the middle"),
@@ -95,25 +107,6 @@ pub(super) fn bare(tag: &str) -> String {
 pub(super) fn seconds(text: &str) -> Option<i64> {
     let time = DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc()).or_else(|| http_date(text))?;
     Some(time.timestamp() * 1000)
-}
-
-fn percent_decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        let hex = (*first == b'%').then(|| after.get(..2)).flatten().and_then(|hex| std::str::from_utf8(hex).ok());
-        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &after[2..];
-            }
-            None => {
-                bytes.push(*first);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]
@@ -165,5 +158,26 @@ mod tests {
         for other in ["", "<html><body>Log in</body></html>", "{}", "<ListBucketResult><Contents><Key>a"] {
             assert!(parse(other).is_err(), "{other}");
         }
+    }
+
+    #[test]
+    fn a_page_that_breaks_off_is_no_shorter_page() {
+        let objects: String =
+            (0..3).map(|key| format!("<Contents><Key>{key}</Key><Size>1</Size></Contents>")).collect();
+        let page = format!("<ListBucketResult><IsTruncated>false</IsTruncated>{objects}</ListBucketResult>");
+        assert_eq!(parse(&page).expect("a page").objects.len(), 3);
+        for end in 0..page.len() {
+            assert!(parse(&page[..end]).is_err(), "{}", &page[..end]);
+        }
+        assert!(parse(&page.replace("false", "true")).is_err(), "more follows, and nobody knows where");
+        let more =
+            page.replace("false</IsTruncated>", "true</IsTruncated><NextContinuationToken>x</NextContinuationToken>");
+        assert_eq!(parse(&more).expect("a page").next.as_deref(), Some("x"));
+        for odd in
+            ["<Contents/>", "<Contents><Size>1</Size></Contents>", "<Contents><Key>a</Key><Size>-1</Size></Contents>"]
+        {
+            assert!(parse(&page.replace(&objects, odd)).is_err(), "{odd}");
+        }
+        assert_eq!(parse("<ListBucketResult/>"), Ok(Page::default()));
     }
 }

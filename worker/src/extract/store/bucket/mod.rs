@@ -4,6 +4,7 @@
 //! # Layout
 //! - [`address`]: the URLs of a bucket and its objects
 //! - [`sign`]: signatures and tokens; [`transport`]: what the signing library may not do
+//! - [`own_credentials`]: those of the worker itself; [`metadata`]: the way to the service that has those of its machine
 //! - [`requests`]: one request, and its answer; [`refusal`]: an answer that is no success, in words
 //! - [`listing_xml`], [`xml`]: the documents of answers
 //! - [`change`]: moving and tagging objects
@@ -11,18 +12,21 @@
 mod address;
 mod change;
 mod listing_xml;
+mod metadata;
+mod own_credentials;
 mod refusal;
 mod requests;
 mod sign;
 mod transport;
 mod xml;
 
+use std::collections::HashSet;
+
 use elt_shared::config::{BucketService, S3Source};
 use elt_shared::explained::Code;
 use futures::future::BoxFuture;
 use reqwest::header::{
-    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MATCH, LAST_MODIFIED,
-    RANGE,
+    CONTENT_ENCODING, CONTENT_LENGTH, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MATCH, LAST_MODIFIED, RANGE,
 };
 use reqwest::{Method, StatusCode};
 
@@ -34,6 +38,7 @@ use super::limits::StoreLimits;
 use super::spool::Spool;
 use super::wanted::Wanted;
 use super::{FileStore, Listing, RemoteFile};
+use crate::extract::http::files::starts_at;
 use crate::extract::{ExtractContext, LeftOutKind};
 use crate::input::{Compression, Version};
 
@@ -41,6 +46,12 @@ use crate::input::{Compression, Version};
 const PARALLEL: usize = 8;
 /// Most keys that are looked at for each one that may be wanted.
 const LISTED_FOR_ONE: usize = 10;
+/// Most pages of a listing. A page may have no object at all, so that the number of keys alone does not end it.
+const PAGES: usize = 10_000;
+/// Most bytes of a key. No service has longer ones.
+const LONGEST_KEY: usize = 4 << 10;
+/// Most characters of a key that are shown.
+const SHOWN_CHARACTERS: usize = 1_024;
 
 /// The objects of a bucket.
 pub(super) struct Bucket<'a> {
@@ -84,12 +95,18 @@ impl<'a> Bucket<'a> {
     async fn listed(&self, prefix: &str, start: &str, flat: bool, is_wanted: impl Fn(&str) -> bool) -> Result<Listing> {
         let mut listing = Listing::default();
         let name = self.shown(prefix);
-        let (mut token, mut seen) = (None::<String>, 0);
+        let (mut token, mut tokens, mut seen) = (None::<String>, HashSet::new(), 0);
         loop {
             let page = self.page(prefix, flat, token.as_deref(), &name).await?;
             seen += page.objects.len();
             for object in page.objects {
-                let inside = object.path.get(start.len()..).unwrap_or_default();
+                // A server may not know how to list a part of a bucket, and list all of it.
+                let Some(inside) = object.path.strip_prefix(prefix).and(object.path.get(start.len()..)) else {
+                    continue;
+                };
+                if flat && inside.contains('/') {
+                    continue;
+                }
                 // A key with a `/` at its end stands for a folder, and hidden names belong to other programs.
                 let is_other = object.path.ends_with('/') || inside.split('/').any(|part| part.starts_with('.'));
                 let is_dotted = inside.split('/').any(|part| matches!(part, "." | ".."));
@@ -97,16 +114,24 @@ impl<'a> Bucket<'a> {
                     continue;
                 }
                 match unusable(&object.path) {
-                    Some(reason) => listing.left_out.push((object.path, LeftOutKind::Failed, reason.to_owned())),
+                    Some(reason) => {
+                        let shown = object.path.chars().take(SHOWN_CHARACTERS).collect();
+                        listing.left_out.push((shown, LeftOutKind::Failed, reason.to_owned()));
+                    }
                     None => listing.files.push(object),
                 }
             }
-            if listing.files.len() > self.limits.entries || seen > self.limits.entries * LISTED_FOR_ONE {
+            if listing.files.len() + listing.left_out.len() > self.limits.entries
+                || seen > self.limits.entries * LISTED_FOR_ONE
+            {
                 return Err(StoreError::too_many(&name, self.limits.entries));
             }
             match page.next {
                 None => return Ok(listing),
-                next if next == token => return Err(self.no_listing("its next page is the same page again")),
+                Some(next) if !tokens.insert(next.clone()) => {
+                    return Err(self.no_listing("a page follows that was there before"));
+                }
+                Some(_) if tokens.len() >= PAGES => return Err(self.no_listing("its pages do not come to an end")),
                 next => token = next,
             }
         }
@@ -163,6 +188,10 @@ impl<'a> Bucket<'a> {
 
     async fn read_on(&self, file: &RemoteFile, spool: &mut Spool<'_>) -> Result<()> {
         let name = self.shown(&file.path);
+        if spool.length() > 0 && file.version.tag.is_none() {
+            // Nothing would tell that the rest is of another version of the object.
+            spool.start_over().await?;
+        }
         let from = spool.length();
         let to = spool.enough().or(file.version.size).filter(|_| from > 0 || spool.enough().is_some());
         if file.version.size.is_some_and(|size| from >= size) || spool.is_full() {
@@ -196,6 +225,9 @@ impl<'a> Bucket<'a> {
             if spool.is_full() {
                 break;
             }
+            if file.version.size.is_some_and(|size| spool.length() > size) {
+                return Err(StoreError::Changed { name });
+            }
         }
         Ok(())
     }
@@ -207,7 +239,8 @@ impl FileStore for Bucket<'_> {
     }
 
     fn shown(&self, path: &str) -> String {
-        let path: String = path.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+        let printable = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+        let path: String = path.chars().take(SHOWN_CHARACTERS).map(printable).collect();
         format!("{}/{path}", self.requests.place)
     }
 
@@ -231,8 +264,8 @@ impl FileStore for Bucket<'_> {
         PARALLEL
     }
 
-    fn delete<'a>(&'a self, path: &'a str, _: &'a Version) -> BoxFuture<'a, Result<()>> {
-        Box::pin(self.remove(path))
+    fn delete<'a>(&'a self, path: &'a str, version: &'a Version) -> BoxFuture<'a, Result<()>> {
+        Box::pin(self.remove(path, version))
     }
 
     fn rename<'a>(&'a self, path: &'a str, to: &'a str, version: &'a Version) -> BoxFuture<'a, Result<()>> {
@@ -258,6 +291,9 @@ fn ask(doing: Doing, method: Method, url: reqwest::Url, name: &str) -> Ask<'_> {
 
 /// Why an object can be listed and not read.
 fn unusable(key: &str) -> Option<&'static str> {
+    if key.len() > LONGEST_KEY {
+        return Some("its key is longer than one can be");
+    }
     if key.contains('\0') {
         return Some("its key has a NUL character: rename it");
     }
@@ -273,12 +309,6 @@ fn version(headers: &HeaderMap) -> Version {
         modified: text(LAST_MODIFIED).and_then(seconds),
         tag: text(ETAG).map(bare),
     }
-}
-
-/// The first byte that an answer with a part of an object has.
-fn starts_at(headers: &HeaderMap) -> Option<u64> {
-    let range = headers.get(CONTENT_RANGE)?.to_str().ok()?;
-    range.trim().strip_prefix("bytes ")?.split('-').next()?.trim().parse().ok()
 }
 
 /// The compression that an object is stored with, which its key may not tell.

@@ -47,7 +47,7 @@ impl<'a> Requests<'a> {
     pub(super) fn new(source: &'a S3Source, context: &ExtractContext, limits: &StoreLimits) -> Result<Self> {
         let place = format!("{}://{}", source.url.service.scheme(), source.url.bucket);
         let web = Web::new(place.clone(), &context.network, limits, source.authorities.as_ref())?;
-        let signer = Signer::of(source)?;
+        let signer = Signer::of(source, &context.cloud)?;
         let bucket = address::bucket(source).ok_or_else(|| StoreError::Other {
             message: format!("the `endpoint` of {place} is not an address of a server that can have it"),
             code: Code::SourceConfig,
@@ -65,6 +65,18 @@ impl<'a> Requests<'a> {
             name: name.to_owned(),
             reason: "a part of its key is `.` or `..`, which no URL can carry".to_owned(),
         })
+    }
+
+    /// The address at which the service itself can read an object of the same account, with the signature that it needs.
+    ///
+    /// # Errors
+    /// As [`object`](Self::object).
+    pub(super) fn readable(&self, key: &str, name: &str) -> Result<String> {
+        let mut url = self.object(key, name)?;
+        if let Some(signature) = self.signer.of_addresses() {
+            url.query_pairs_mut().extend_pairs(signature);
+        }
+        Ok(url.into())
     }
 
     /// The address of the bucket with a query.

@@ -195,8 +195,8 @@ impl Connection {
     /// Appends the bytes of a file from the end of `spool` on.
     pub(super) async fn read(&mut self, file: &RemoteFile, spool: &mut Spool<'_>) -> Result<()> {
         let (server, path) = (Arc::clone(&self.server), file.path.as_str());
-        if spool.length() > 0 && file.version == Version::default() {
-            // Nothing would tell that the rest is of another version of the file.
+        if spool.length() > 0 && file.version.modified.is_none() {
+            // Nothing would tell that the rest is of another version of the file, which may have the same size.
             spool.start_over().await?;
         }
         let command = format!("RETR {path}");

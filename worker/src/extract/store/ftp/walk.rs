@@ -8,6 +8,7 @@ use globset::GlobMatcher;
 use super::connection::Connection;
 use super::entries::{self, Entry, Kind};
 use crate::extract::LeftOutKind::{Failed, Skipped};
+use crate::extract::remote_paths::join;
 use crate::extract::store::wanted::Wanted;
 use crate::extract::store::{Listing, RemoteFile, Result, StoreError};
 use crate::input::{Version, format_of};
@@ -157,13 +158,5 @@ impl Walk<'_> {
         };
         listing.files.push(file(&path, version));
         Ok(())
-    }
-}
-
-fn join(folder: &str, name: &str) -> String {
-    match folder {
-        "" => name.to_owned(),
-        folder if folder.ends_with('/') => format!("{folder}{name}"),
-        folder => format!("{folder}/{name}"),
     }
 }
