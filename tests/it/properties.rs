@@ -6,6 +6,9 @@ mod fuzz;
 #[path = "../fuzz/reading.rs"]
 mod reading;
 
+#[path = "../fuzz/unpacking.rs"]
+mod unpacking;
+
 use elt_shared::config::{
     FileFormat, FileOptions, FixedColumn, FixedWidth, Surplus, TextEncoding, WidthUnit, XmlOptions,
 };
@@ -124,5 +127,17 @@ proptest! {
         for name in ["f.csv", "f.txt", "f.json", "f.ndjson"] {
             reading::twice(name, FileOptions::default(), lines.as_bytes());
         }
+    }
+}
+
+#[test]
+fn a_damaged_archive_is_unpacked_or_refused() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/archives");
+    let bytes = std::fs::read(folder.join("methods.zip")).expect("a fixture");
+    for at in (0..bytes.len()).step_by(bytes.len() / 40) {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 0xFF;
+        unpacking::archive("f.zip", &damaged);
+        unpacking::archive("f.zip", &bytes[..at]);
     }
 }

@@ -108,6 +108,23 @@ async fn a_value_that_cannot_be_cast_goes_to_the_quarantine_with_its_place_and_c
 }
 
 #[tokio::test]
+async fn a_replay_keeps_a_number_that_was_computed_in_a_file_with_decimal_commas() {
+    let loader = Loader::start().await;
+    loader.only("a.csv", "id;price\n1;1.234,5\nx;2,468\n");
+    let csv = "csv: {delimiter: \";\", decimal: \",\", thousands: \".\"}";
+    let more = "shape: {columns: {half: cast(price as numeric) / 2}}\nschema: {id: int64, price: numeric, half: numeric}\n\
+                strict_mode: true\n";
+    let yaml = loader.yaml("t", more).replace("settle_seconds: 0,", &format!("settle_seconds: 0, {csv},"));
+    let context = loader.begin("run", &yaml).await;
+    let report = loader.execute(&context).await.unwrap_or_else(|error| panic!("{}", told(&error)));
+    assert_eq!((report.rows_inserted, report.rows_quarantined), (1, 1), "{report:#?}");
+    let id = loader.value("select id from _elt_quarantine").await;
+    let report = replay(&loader, &yaml, context.run.id, json!({ "edits": { id: { "id": "2" } } })).await;
+    assert_eq!((report.rows_inserted, report.rows_quarantined), (1, 0), "{report:#?}");
+    assert_eq!(loader.rows("select id, price, half from t order by id").await, ["1|1234.5|617.25", "2|2.468|1.234"]);
+}
+
+#[tokio::test]
 async fn a_replay_does_not_shape_twice() {
     let loader = Loader::start().await;
     loader.only("a.csv", "id,name,n\n1,ab,5\n2,toolong,6\n3,cd,7\n");

@@ -44,6 +44,8 @@ mod housekeeper;
 mod humanize;
 mod jobs;
 mod metrics;
+#[cfg(test)]
+mod mutations;
 mod paths;
 #[cfg(test)]
 mod room_order;

@@ -206,6 +206,9 @@ struct Replay {
 }
 
 /// Loads rejected rows after all, as a run of its own. A row that was loaded meanwhile is counted as a duplicate.
+///
+/// A record that could not be read as a row, or of which `shape` could not compute a column, has no cells to load. It stays in the
+/// quarantine, and the run's report warns of the number of such records.
 #[utoipa::path(post, path = "/quarantine/replay", tag = "quarantine", security(("token" = []), ("api_token" = ["trigger"])), request_body = Replay,
     responses((status = 202, body = runs::RunView), (status = 404, body = Problem)))]
 async fn replay(

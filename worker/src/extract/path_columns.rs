@@ -2,11 +2,12 @@
 
 use std::collections::HashSet;
 
+use elt_shared::config::FileOptions;
 use elt_shared::explained::{Code, Explained};
 
 use super::{Extracted, LeftOut, LeftOutKind};
 use crate::error::{PipelineError, Result};
-use crate::input::InputFile;
+use crate::input::{Format, InputFile, format_of};
 
 /// Gives each file of a source the columns of its path. A file whose path does not match the source's pattern is left out as
 /// failed, because its rows would lack the columns. The archive on a server that it lies in then stays there as it is.
@@ -22,7 +23,7 @@ pub(super) fn add(index: usize, mut extracted: Extracted) -> Result<Extracted> {
             files.push(file);
             continue;
         };
-        match columns.values(&file.name) {
+        match columns.values(&in_folders(&file.name, &options)) {
             Some(values) => {
                 file.constants.extend(columns.names().iter().cloned().zip(values));
                 files.push(file);
@@ -45,6 +46,18 @@ pub(super) fn add(index: usize, mut extracted: Extracted) -> Result<Extracted> {
     Ok(extracted)
 }
 
+/// The path of a file, in which an archive is a folder: `box.zip/a.csv` for `box.zip!a.csv`. Other files may have a `!` in their
+/// own names.
+fn in_folders(name: &str, options: &FileOptions) -> String {
+    let mut path = name.to_owned();
+    for (at, _) in name.match_indices('!') {
+        if matches!(format_of(&path[..at], options), Some((Format::Container(_), _))) {
+            path.replace_range(at..=at, "/");
+        }
+    }
+    path
+}
+
 fn no_match(index: usize, file: &InputFile, pattern: &str) -> PipelineError {
     PipelineError::Extract(Explained {
         code: Code::SourceUnreadable,
@@ -52,4 +65,21 @@ fn no_match(index: usize, file: &InputFile, pattern: &str) -> PipelineError {
         next_step: "Correct `path_columns`: its pattern must match the end of the path, and `*` is any part of a name."
             .into(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_archive_is_a_folder() {
+        for (name, expected) in [
+            ("in/box.zip!x/y.csv", "in/box.zip/x/y.csv"),
+            ("box.tar.gz!inner.zip!y!z.csv", "box.tar.gz/inner.zip/y!z.csv"),
+            ("in/region=north!/a!b.csv", "in/region=north!/a!b.csv"),
+            ("wow!.zip!a.csv", "wow!.zip/a.csv"),
+        ] {
+            assert_eq!(in_folders(name, &FileOptions::default()), expected, "{name}");
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use elt_shared::config::{CsvOptions, FileOptions};
+use elt_shared::config::FileOptions;
 use serde::Deserialize;
 
 use super::replay_dialect;
@@ -43,18 +43,14 @@ pub async fn rejected_rows(context: &RunContext, session: &mut Session, folder: 
         .map_err(|error| PipelineError::Internal(format!("the replay's options cannot be read: {error}")))?;
     let request = ReplayRequest { run_id: rejected_by, ids: options.quarantine_ids, edits: options.edits };
     let table = session.table.clone();
-    let replayed = replay::write(&mut session.connection, &table, &request, folder).await?;
+    let reading = |name: &str| replay_dialect::options(&context.config.sources, name, &context.base);
+    let replayed = replay::write(&mut session.connection, &table, &request, folder, reading).await?;
     let files = replayed.files.into_iter().map(|file| {
-        let csv = if file.is_text {
-            replay_dialect::options(&context.config.sources, &file.original, &context.base)?
-        } else {
-            CsvOptions::default()
-        };
         let doing = format!("look at {}", file.path.display());
         let name = format!("{}{}", file.original, replay_dialect::REJECTED_ROWS);
         let input = InputFile::at(name, file.path, Format::Csv, Compression::None)
             .map_err(|source| PipelineError::Io { doing, source })?;
-        Ok(InputFile { options: Arc::new(FileOptions { csv, ..FileOptions::default() }), ..input })
+        Ok(InputFile { options: Arc::new(FileOptions { csv: file.csv, ..FileOptions::default() }), ..input })
     });
     let files = files.collect::<Result<_>>()?;
     let warning = match (replayed.records, replayed.ids.is_empty()) {
@@ -66,8 +62,8 @@ pub async fn rejected_rows(context: &RunContext, session: &mut Session, folder: 
                 .to_owned(),
         ),
         (records, _) => Some(format!(
-            "{records} rejected records could not be read as rows, so a replay cannot load them: correct them in the \
-             source's file, then run the pipeline"
+            "{records} rejected records could not be read or shaped as rows, so a replay cannot load them: correct them in \
+             the source's file, or the expression in the config's `shape`, then run the pipeline"
         )),
     };
     Ok(RejectedRows { files, ids: replayed.ids, warning })

@@ -26,7 +26,7 @@ pub fn options(sources: &[SourceConfig], name: &str, base: &Path) -> Result<CsvO
     let readings: Vec<_> = sources
         .iter()
         .filter_map(|source| {
-            let meaning = meaning(&source.files()?.csv);
+            let meaning = meaning(source.files()?, name);
             Some((longest(&beginnings(source, base), name), meaning))
         })
         .collect();
@@ -63,9 +63,25 @@ fn is_json(sources: &[SourceConfig], name: &str) -> bool {
         || (is_answer && !has_files_there)
 }
 
-/// The options that decide what the text of a cell means. How cells are separated does not matter in a file of elt's own.
-fn meaning(csv: &CsvOptions) -> CsvOptions {
-    CsvOptions { numbers: csv.numbers, null_values: csv.null_values.clone(), ..CsvOptions::default() }
+/// The options that decide what the text of a cell means in the file of this name. How cells are separated does not matter in a
+/// file of elt's own.
+fn meaning(files: &FileOptions, name: &str) -> CsvOptions {
+    let format = format_in(files, name).unwrap_or(Format::Csv);
+    let numbers = files.csv.numbers.filter(|_| matches!(format, Format::Csv | Format::Txt));
+    let null_values = files.null_values(format).map(<[String]>::to_vec);
+    CsvOptions { numbers, null_values, ..CsvOptions::default() }
+}
+
+/// The format of the file of this name, which may be a sheet of a workbook or an entry of an archive. `None`: its name does not
+/// show it.
+fn format_in(files: &FileOptions, name: &str) -> Option<Format> {
+    let name = name.trim_end_matches(REJECTED_ROWS);
+    let format = |name: &str| format_of(name, files).map(|(format, _)| format);
+    let Some((outer, inner)) = name.rsplit_once('!') else { return format(name) };
+    match format(outer) {
+        Some(Format::Workbook) => Some(Format::Workbook),
+        _ => format(inner),
+    }
 }
 
 /// Length of the longest of the beginnings that a name has.
@@ -113,6 +129,8 @@ mod tests {
     #[test]
     fn a_file_is_read_as_its_source_says() {
         let german = "{type: local, path: de, csv: {decimal: \",\", thousands: \".\"}}";
+        let xml = "{type: local, path: de, xml: {records: /a/b}, csv: {decimal: \",\", thousands: \".\"}}";
+        let fixed = "{type: local, path: de, fixed_width: {widths: [5]}, csv: {decimal: \",\", thousands: \".\"}}";
         let english = "{type: local, path: \"/base/de/en/*.csv\", csv: {thousands: \",\"}}";
         let plain = "{type: sftp, host: h, username: u, password: p, path: /out}";
         let api = "{type: api, url: \"https://h/rows\"}";
@@ -124,6 +142,12 @@ mod tests {
             (vec![german, api], "https://h/rows", Some(None)),
             (vec![german], "de/a.json", Some(None)),
             (vec![german], "de/a.json (rejected rows)", Some(None)),
+            (vec![german], "de/box.zip!a.csv", point),
+            (vec![german], "de/a.xlsx!Jan.csv", Some(None)),
+            (vec![german], "de/box.zip!a.xlsx!Jan (rejected rows)", Some(None)),
+            (vec![xml], "de/a.xml", Some(None)),
+            (vec![xml], "de/a.csv", point),
+            (vec![fixed], "de/a.dat", Some(None)),
             (vec![german, plain], "sftp://h/out/a.csv", Some(None)),
             (vec![german, plain], "de/a.csv (rejected rows)", point),
             (vec![german, english], "de/a.csv", point),

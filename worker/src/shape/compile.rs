@@ -13,6 +13,7 @@ use polars_lazy::dsl::{Expr, coalesce, col, concat_str, lit, when};
 use polars_lazy::prelude::NULL;
 
 use super::kernels;
+use super::spelling::{self, Spelling};
 
 /// A value and the reason why it cannot be computed.
 #[derive(Clone)]
@@ -21,6 +22,15 @@ pub(super) struct Compiled {
     pub value: Expr,
     /// A text, NULL where the value was computed. `None`: it always is.
     pub failure: Option<Expr>,
+    /// How a text writes numbers.
+    pub spelling: Spelling<Expr>,
+}
+
+impl Compiled {
+    /// A value that no text of the file is a part of.
+    fn plain(value: Expr, failure: Option<Expr>) -> Self {
+        Self { value, failure, spelling: Spelling::Plain }
+    }
 }
 
 /// Where the cells of a column are.
@@ -44,9 +54,14 @@ pub(super) struct Compiler {
 impl Compiler {
     /// Compiles an expression.
     pub(super) fn compile(&mut self, expression: &Expression, columns: &dyn Columns) -> Compiled {
-        let never = |value| Compiled { value, failure: None };
+        let never = |value| Compiled::plain(value, None);
         match &expression.operation {
-            Operation::Column(name) => never(columns.of_file(name).map_or_else(|| null(ValueType::Text), col)),
+            Operation::Column(name) => {
+                let value = columns.of_file(name).map_or_else(|| null(ValueType::Text), col);
+                // Without a format of its own a file writes numbers as expressions do.
+                let spelling = if self.numbers.is_some() { Spelling::OfFile } else { Spelling::Plain };
+                Compiled { value, failure: None, spelling }
+            }
             Operation::Computed(index) => columns.computed(*index),
             Operation::Null => never(null(expression.value_type)),
             Operation::Text(text) => never(lit(text.clone())),
@@ -54,8 +69,8 @@ impl Compiler {
             Operation::Cast(of, to) => self.cast(expression, of, *to, columns),
             Operation::Case(branches, otherwise) => self.case(branches, otherwise, columns),
             Operation::In(of, values) => {
-                let Compiled { value, failure } = self.compile(of, columns);
-                Compiled { value: kernels::is_in(value, values, of.value_type == ValueType::Number), failure }
+                let Compiled { value, failure, .. } = self.compile(of, columns);
+                Compiled::plain(kernels::is_in(value, values, of.value_type == ValueType::Number), failure)
             }
             Operation::Call(function, arguments) => self.call(expression, function, arguments, columns),
         }
@@ -78,7 +93,7 @@ impl Compiler {
         let failed = given.map_or_else(|| value.clone().is_null(), |given| given.and(value.clone().is_null()));
         let own = when(failed).then(lit(reason)).otherwise(null(ValueType::Text));
         let failures = arguments.iter().filter_map(|argument| argument.failure.clone()).chain([own]);
-        Compiled { value, failure: first(failures.collect()) }
+        Compiled::plain(value, first(failures.collect()))
     }
 
     fn cast(&mut self, whole: &Expression, of: &Expression, to: CastTo, columns: &dyn Columns) -> Compiled {
@@ -98,13 +113,22 @@ impl Compiler {
                     CastTo::Number => "a number of at most 38 digits".to_owned(),
                     to => format!("a valid {to}"),
                 };
+                let of_file = |inner: &Compiled| kernels::cast(inner.value.clone(), to, self.numbers);
+                let plain = |inner: &Compiled| kernels::cast(inner.value.clone(), to, None);
                 // Only texts of the file are written in its format of numbers.
-                let numbers = self.numbers.filter(|_| of.value_type == ValueType::Text);
-                let value = kernels::cast(inner.value.clone(), to, numbers);
+                let value = match &inner.spelling {
+                    _ if of.value_type != ValueType::Text => plain(&inner),
+                    Spelling::OfFile => of_file(&inner),
+                    Spelling::Plain => plain(&inner),
+                    Spelling::Where(is_of_file) => {
+                        when(is_of_file.clone()).then(of_file(&inner)).otherwise(plain(&inner))
+                    }
+                };
                 return self.fallible(value, &[inner], format!("`{}` fails: the value is not {what}", whole.written));
             }
         };
-        Compiled { value, failure: inner.failure }
+        let spelling = if of.value_type == ValueType::Text { inner.spelling } else { Spelling::Plain };
+        Compiled { value, failure: inner.failure, spelling }
     }
 
     fn case(
@@ -120,6 +144,12 @@ impl Compiler {
             condition.value = self.keep(condition.value);
             compiled.push((condition, self.compile(result, columns)));
         }
+        let mut spelling = spelling::of_result(otherwise, &last);
+        for ((condition, result), (_, expression)) in compiled.iter().zip(branches).rev() {
+            let chosen = spelling::of_result(expression, result);
+            spelling = self.kept_spelling(spelling::either(&condition.value, chosen, spelling));
+        }
+        let spelling = spelling.unwrap_or(Spelling::Plain);
         let fails = last.failure.is_some()
             || compiled.iter().any(|(condition, result)| condition.failure.is_some() || result.failure.is_some());
         let (mut value, mut failure) = (last.value, last.failure.unwrap_or_else(|| null(ValueType::Text)));
@@ -131,7 +161,15 @@ impl Compiler {
                 failure = coalesce(&[of_condition, failure]);
             }
         }
-        Compiled { value, failure: fails.then_some(failure) }
+        Compiled { value, failure: fails.then_some(failure), spelling }
+    }
+
+    /// The spelling with its condition as a column of its own.
+    fn kept_spelling(&mut self, spelling: Option<Spelling<Expr>>) -> Option<Spelling<Expr>> {
+        match spelling {
+            Some(Spelling::Where(condition)) => Some(Spelling::Where(self.keep(condition))),
+            other => other,
+        }
     }
 
     fn call(
@@ -144,7 +182,7 @@ impl Compiler {
         let mut compiled: Vec<Compiled> = arguments.iter().map(|argument| self.compile(argument, columns)).collect();
         match function {
             Function::And | Function::Or => return self.logic(*function == Function::And, compiled),
-            Function::Coalesce => return self.coalesce(compiled),
+            Function::Coalesce => return self.coalesce(arguments, compiled),
             Function::Add | Function::Subtract | Function::Multiply | Function::Divide | Function::Remainder => {
                 for argument in &mut compiled {
                     argument.value = self.keep(argument.value.clone());
@@ -171,14 +209,20 @@ impl Compiler {
                 argument.value = self.keep(argument.value.clone());
             }
         }
+        let spelling = match function {
+            _ if whole.value_type != ValueType::Text => Spelling::Plain,
+            Function::Join | Function::Concat => spelling::of_joined(arguments, &compiled),
+            // The text that the others make is a text of their first argument.
+            _ => compiled.first().map_or(Spelling::Plain, |argument| argument.spelling.clone()),
+        };
         let values = compiled.into_iter().map(|argument| argument.value).collect();
-        Compiled { value: infallible(function, values, numbers), failure }
+        Compiled { value: infallible(function, values, numbers), failure, spelling }
     }
 
     /// The reason of the second condition counts only where the first one does not decide.
     fn logic(&mut self, and: bool, mut conditions: Vec<Compiled>) -> Compiled {
         let (Some(second), Some(mut one)) = (conditions.pop(), conditions.pop()) else {
-            return Compiled { value: null(ValueType::Boolean), failure: None };
+            return Compiled::plain(null(ValueType::Boolean), None);
         };
         one.value = self.keep(one.value);
         let of_second = second.failure.map(|failure| {
@@ -187,24 +231,30 @@ impl Compiler {
         });
         let failure = first(one.failure.into_iter().chain(of_second).collect());
         let value = if and { one.value.and(second.value) } else { one.value.or(second.value) };
-        Compiled { value, failure }
+        Compiled::plain(value, failure)
     }
 
     /// The reason of an argument counts only where those before it are NULL.
-    fn coalesce(&mut self, mut arguments: Vec<Compiled>) -> Compiled {
+    fn coalesce(&mut self, written: &[Expression], mut arguments: Vec<Compiled>) -> Compiled {
         let fails = arguments.iter().any(|argument| argument.failure.is_some());
         for argument in &mut arguments {
             argument.value = self.keep(argument.value.clone());
         }
         let values: Vec<Expr> = arguments.iter().map(|argument| argument.value.clone()).collect();
+        let mut spelling = None;
+        for (argument, expression) in arguments.iter().zip(written).rev() {
+            let (is_there, own) = (argument.value.clone().is_not_null(), spelling::of_result(expression, argument));
+            spelling = self.kept_spelling(spelling::either(&is_there, own, spelling));
+        }
         let mut failure = null(ValueType::Text);
-        for Compiled { value, failure: own } in arguments.into_iter().rev() {
+        for Compiled { value, failure: own, .. } in arguments.into_iter().rev() {
             failure = when(value.is_not_null()).then(null(ValueType::Text)).otherwise(failure);
             if let Some(own) = own {
                 failure = coalesce(&[own, failure]);
             }
         }
-        Compiled { value: coalesce(&values), failure: fails.then_some(failure) }
+        let failure = fails.then_some(failure);
+        Compiled { value: coalesce(&values), failure, spelling: spelling.unwrap_or(Spelling::Plain) }
     }
 
     /// A value that is read out of a text, whose argument is a column already.
@@ -226,7 +276,7 @@ impl Compiler {
                 let reason = lit(format!("`{written}` fails: the value is not JSON"));
                 let own = when(kernels::is_json(text.clone()).not()).then(reason).otherwise(null(ValueType::Text));
                 let failure = first(of.failure.iter().cloned().chain([own]).collect());
-                Compiled { value: kernels::json_value(text, path.clone()), failure }
+                Compiled::plain(kernels::json_value(text, path.clone()), failure)
             }
             _ => of.clone(),
         }

@@ -8,6 +8,7 @@
 //! - [`mod@self`]: opening a file with its shape
 //! - `plan`: the names of the config, found among the columns of a file
 //! - `compile`, `kernels`, `number`, `json`: expressions as expressions of polars, and what polars does not have exactly
+//! - `spelling`: whether a text writes numbers as its file does
 //! - `mask`: what is shown in place of masked values
 //! - `shaper`: batches of cells through all of it
 
@@ -18,6 +19,7 @@ mod mask;
 mod number;
 mod plan;
 mod shaper;
+mod spelling;
 #[cfg(test)]
 mod tests;
 

@@ -9,7 +9,7 @@ const MAX_DIGITS: u32 = 38;
 /// Digits after the point of a quotient.
 const QUOTIENT_SCALE: u32 = 16;
 /// Largest exponent that is read, as in `1.5e3`.
-const MAX_EXPONENT: i64 = 100;
+const MAX_EXPONENT: u64 = 100;
 
 /// `digits` divided by ten to the power of `scale`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +24,9 @@ impl Number {
     pub(super) fn parse(text: &str) -> Option<Self> {
         let text = text.trim_matches([' ', '\t']);
         let (mantissa, exponent) = match text.split_once(['e', 'E']) {
-            Some((mantissa, exponent)) => (mantissa, exponent.parse::<i64>().ok().filter(|e| e.abs() <= MAX_EXPONENT)?),
+            Some((mantissa, exponent)) => {
+                (mantissa, exponent.parse::<i64>().ok().filter(|e| e.unsigned_abs() <= MAX_EXPONENT)?)
+            }
             None => (text, 0),
         };
         let unsigned = mantissa.strip_prefix(['-', '+']).unwrap_or(mantissa);
@@ -239,6 +241,8 @@ mod tests {
             "abc",
             "0x1F",
             "1e999",
+            "1e-9223372036854775808",
+            "0e-9223372036854775808",
             "NaN",
             "Infinity",
             "1e",

@@ -8,6 +8,7 @@ use elt_shared::config::{Computed, Keep, Mask, NumberFormat, Shaping, Written};
 use polars_lazy::dsl::{Expr, col};
 
 use super::compile::{Columns, Compiled, Compiler};
+use super::spelling::Spelling;
 
 /// What a shape does with the columns of one file.
 pub(super) struct Plan {
@@ -41,6 +42,8 @@ pub(super) struct Value {
     pub origin: Option<usize>,
     /// Whether it is its origin, unchanged.
     pub copies: bool,
+    /// How its texts write numbers. A condition is a column of the frame.
+    pub spelling: Spelling<String>,
 }
 
 /// A column that is kept.
@@ -160,10 +163,18 @@ fn kept(compiler: &mut Compiler, value: Expr) -> String {
 }
 
 fn value(column: &Computed, before: &[Value], compiler: &mut Compiler, frame: &mut Frame<'_>) -> Value {
-    let Compiled { value, failure } = compiler.compile(&column.expression, frame);
+    let Compiled { value, failure, spelling } = compiler.compile(&column.expression, frame);
     let value = kept(compiler, value);
     let failure = failure.map(|failure| kept(compiler, failure));
-    frame.computed.push(Compiled { value: col(value.clone()), failure: failure.clone().map(col) });
+    let (spelling, known) = match spelling {
+        Spelling::OfFile => (Spelling::OfFile, Spelling::OfFile),
+        Spelling::Plain => (Spelling::Plain, Spelling::Plain),
+        Spelling::Where(condition) => {
+            let condition = kept(compiler, condition);
+            (Spelling::Where(condition.clone()), Spelling::Where(col(condition)))
+        }
+    };
+    frame.computed.push(Compiled { value: col(value.clone()), failure: failure.clone().map(col), spelling: known });
     let (copied, copies) = match &column.expression.operation {
         Operation::Column(name) => (find(frame.names, name), !column.cleans),
         // A copy of a column that was cleaned.
@@ -178,6 +189,7 @@ fn value(column: &Computed, before: &[Value], compiler: &mut Compiler, frame: &m
         value_type: column.expression.value_type,
         origin: copied.or(cleaned),
         copies: copied.is_some() && copies,
+        spelling,
     }
 }
 

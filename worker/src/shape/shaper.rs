@@ -14,6 +14,7 @@ use polars_lazy::frame::IntoLazy;
 use super::kernels::shown_timestamp;
 use super::mask::Masker;
 use super::plan::{Missing, Output, Plan, Slot, Value, cell, in_order};
+use super::spelling::{Spelling, kind_of_plain};
 use crate::frame::read::FileError;
 use crate::frame::shaped_rows::{Fate, ShapeRows, ShapedBatch, ShapedColumn};
 use crate::frame::{CellKind, RawBatch, RawColumn};
@@ -170,6 +171,14 @@ impl Shaper {
         }
         let results = texts_of(frame, &value.value)?;
         let text_kind = if self.has_texts { CellKind::String } else { CellKind::Quoted };
+        let of_file = match &value.spelling {
+            Spelling::Where(condition) => Some(frame.column(condition)?.as_materialized_series().bool()?.clone()),
+            Spelling::OfFile | Spelling::Plain => None,
+        };
+        let is_plain = |row: usize| match &of_file {
+            Some(of_file) => of_file.get(row) != Some(true),
+            None => value.spelling == Spelling::Plain,
+        };
         for row in 0..rows {
             let Some(text) = results.get(row) else {
                 cells.push(CellKind::Null, b"");
@@ -184,7 +193,11 @@ impl Shaper {
                     let (kind, before) = batch.columns[origin].cell(row);
                     cells.push(cleaned_kind(kind, before, text), text.as_bytes());
                 }
-                _ => cells.push(text_kind, text.as_bytes()),
+                _ => {
+                    let numbers = self.numbers.filter(|_| is_plain(row));
+                    let kind = numbers.map_or(text_kind, |numbers| kind_of_plain(text_kind, text, numbers));
+                    cells.push(kind, text.as_bytes());
+                }
             }
         }
         Ok(cells)

@@ -168,7 +168,12 @@ pub(super) fn read(field: Option<&Field<'_>>) -> Option<CsvOptions> {
     let section = field.section(KEYS)?;
     let delimiter = section.field("delimiter").and_then(|field| one_byte(field, true));
     let quote = section.field("quote").map_or(Quote::Auto, quote);
-    if let (Some(field), true) = (section.field("quote"), delimiter.is_some_and(|byte| quote == Quote::Byte(byte))) {
+    let is_both = match quote {
+        Quote::Auto => delimiter == Some(b'"'),
+        Quote::Byte(byte) => delimiter == Some(byte),
+        Quote::Never => false,
+    };
+    if let (Some(field), true) = (section.field("quote").or_else(|| section.field("delimiter")), is_both) {
         field.problem("the quote must not be the delimiter");
     }
     let skip_rows = section.small("skip_rows").unwrap_or(0);

@@ -69,6 +69,13 @@ pub struct CellRange {
     pub last_row: Option<u32>,
 }
 
+impl CellRange {
+    /// Number of its columns. `None`: they end where the table does.
+    fn width(&self) -> Option<usize> {
+        Some((self.last_column? + 1).saturating_sub(self.first_column?) as usize)
+    }
+}
+
 pub(super) const KEYS: &[Key] = &[
     Key::text(
         "sheet",
@@ -100,12 +107,18 @@ pub(super) const KEYS: &[Key] = &[
 pub(super) fn read(field: Option<&Field<'_>>) -> Option<ExcelOptions> {
     let Some(field) = field else { return Some(ExcelOptions::default()) };
     let section = field.section(KEYS)?;
-    let range = section.field("range").and_then(|field| field.parsed(range));
+    let range = section.field("range").and_then(|field| field.parsed(range)).unwrap_or_default();
+    let header = section.field("header").map(|field| (field, header(field)));
+    if let Some((field, Some(SheetHeader::Names(names)))) = &header
+        && let Some(width) = range.width().filter(|width| *width != names.len())
+    {
+        field.problem(format!("names {} columns, and `range` has {width}", names.len()));
+    }
     Some(ExcelOptions {
         sheets: sheets(&section),
         sheet_column: sheet_column(&section),
-        range: range.unwrap_or_default(),
-        header: section.field("header").and_then(header).unwrap_or_default(),
+        range,
+        header: header.and_then(|(_, header)| header).unwrap_or_default(),
         skip_rows: section.small("skip_rows").unwrap_or(0),
         null_values: section.field("null_values").and_then(Field::texts),
     })

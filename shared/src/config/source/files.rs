@@ -58,7 +58,13 @@ impl FileOptions {
         let null_values = match format {
             FileFormat::FixedWidth => self.fixed_width.as_ref().and_then(|options| options.null_values.as_ref()),
             FileFormat::Workbook => self.excel.null_values.as_ref(),
-            _ => self.csv.null_values.as_ref(),
+            FileFormat::Csv | FileFormat::Txt => self.csv.null_values.as_ref(),
+            FileFormat::Json
+            | FileFormat::Ndjson
+            | FileFormat::Xml
+            | FileFormat::Parquet
+            | FileFormat::Arrow
+            | FileFormat::Container(_) => None,
         };
         null_values.map(Vec::as_slice)
     }

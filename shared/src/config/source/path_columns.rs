@@ -37,10 +37,9 @@ impl PathColumns {
     }
 
     /// The values in a path, in the order of the names; an inner `None` is NULL. `None`: the pattern does not match the end of
-    /// the path. An entry of an archive, `a.zip!b.csv`, counts as a file in a folder of the archive's name.
+    /// the path.
     pub fn values(&self, path: &str) -> Option<Vec<Option<String>>> {
-        let path = path.replace('!', "/");
-        let found = self.pattern.captures(&path)?;
+        let found = self.pattern.captures(path)?;
         let value = |group: usize| found.get(group).map(|value| value.as_str()).filter(|value| *value != HIVE_NULL);
         Some((1..=self.names.len()).map(|group| value(group).map(str::to_owned)).collect())
     }
@@ -137,8 +136,6 @@ mod tests {
             ("{region}/**/*.csv", "north/x/y/a.csv", texts(&["north"])),
             ("orders-{day:date}.csv", "in/orders-2026-01-31.csv", texts(&["2026-01-31"])),
             ("{shop}-{day:date}.csv", "a-b-2026-01-31.csv", texts(&["a-b", "2026-01-31"])),
-            ("{folder}/{name}.csv", "box.zip!x/y.csv", texts(&["x", "y"])),
-            ("{archive}.zip/*", "box.zip!y.csv", texts(&["box"])),
             ("a+b/{n}", "a+b/c", texts(&["c"])),
             ("b/{n}", "ab/c", None),
             ("{größe}/?.csv", "klein/ä.csv", texts(&["klein"])),

@@ -66,6 +66,7 @@ fn every_key_has_the_meaning_that_is_written() {
 fn what_means_nothing_is_refused_with_what_was_expected() {
     for (csv, expected) in [
         ("delimiter: \"^\", quote: \"^\"", "quote: the quote must not be the delimiter"),
+        ("delimiter: '\"'", "delimiter: the quote must not be the delimiter"),
         ("delimiter: \"^\", escape: \"^\"", "escape: the escape must not be the delimiter"),
         ("escape: \"\\\\\\\\\"", "escape: expected one ASCII character or \"auto\", found \"\\\\\\\\\""),
         ("comment: \"\"", "comment: expected the first 1 to 8 characters of a comment, \"#\", found \"\""),

@@ -99,3 +99,23 @@ fn records_of_xml_have_a_path() {
         assert!(said.starts_with("xml.records: expected the names of elements from the root"), "{path}: {said}");
     }
 }
+
+#[test]
+fn a_range_of_a_sheet_has_as_many_names_as_columns() {
+    assert_eq!(problem("excel: {range: 'B4:D', header: [a, b]}"), "excel.header: names 2 columns, and `range` has 3");
+    for keys in
+        ["range: 'B4:D', header: [a, b, c]", "range: 'B4', header: [a, b]", "header: [a, b]", "range: 'B:D', header: 4"]
+    {
+        files(&format!("excel: {{{keys}}}"));
+    }
+}
+
+#[test]
+fn missing_values_of_csv_files_are_those_of_no_other_format() {
+    let options = files("csv: {null_values: ['-']}, xml: {records: /a/b}, excel: {null_values: ['#N/A']}");
+    let null_values = |format| options.null_values(format).map(<[String]>::to_vec);
+    assert_eq!(null_values(FileFormat::Csv), Some(vec!["-".to_owned()]));
+    assert_eq!(null_values(FileFormat::Txt), Some(vec!["-".to_owned()]));
+    assert_eq!(null_values(FileFormat::Workbook), Some(vec!["#N/A".to_owned()]));
+    assert_eq!(null_values(FileFormat::Xml), None);
+}

@@ -1,7 +1,7 @@
 //! The messages of an Arrow file or stream: where they are, and how much memory each of them needs, which is checked before
 //! polars reads them.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
@@ -34,6 +34,8 @@ pub(super) struct Messages {
     named: Option<VecDeque<Message>>,
     /// Place of the next message of a stream.
     next: u64,
+    /// Bytes of each dictionary in memory, by its id.
+    dictionaries: HashMap<i64, u64>,
 }
 
 /// A message with rows or the values of a dictionary.
@@ -54,6 +56,17 @@ struct Head {
     /// Bytes of its description, with their length before them.
     length: u64,
     body: u64,
+}
+
+/// What the description of a message says.
+struct Measured {
+    kind: Option<Kind>,
+    /// The id of a dictionary.
+    dictionary: Option<i64>,
+    /// Bytes of its body.
+    body: u64,
+    /// Bytes that it needs in memory.
+    needed: u64,
 }
 
 impl Messages {
@@ -80,7 +93,7 @@ impl Messages {
                 "it is not an Arrow file, because it does not start with ARROW1, and not a stream",
             ));
         }
-        Ok(Self { file: file.clone(), size, named, next: 0 })
+        Ok(Self { file: file.clone(), size, named, next: 0, dictionaries: HashMap::new() })
     }
 
     /// Checks the schema before polars reads it, which calls itself for every field that is inside of another.
@@ -162,7 +175,7 @@ impl Messages {
     }
 
     /// The facts about the message at a place. `None`: the stream ends there.
-    fn head(&self, at: u64, name: &str) -> Result<Option<Head>, FileError> {
+    fn head(&mut self, at: u64, name: &str) -> Result<Option<Head>, FileError> {
         let io_failed = |error: std::io::Error| match error.kind() {
             std::io::ErrorKind::UnexpectedEof => cut_off(name),
             _ => FileError::io(name, &error),
@@ -188,34 +201,41 @@ impl Messages {
         self.file.read_exact_at(&mut bytes, at + start).map_err(io_failed)?;
         let body_at = at + start + length as u64;
         let read = guarded(name, "a message cannot be read", || self.measure(&bytes, body_at))?;
-        let (kind, body, needed) = read;
-        if body_at + body > self.size {
+        let Measured { kind, dictionary, body, mut needed } = read;
+        if body_at.saturating_add(body) > self.size {
             return Err(cut_off(name));
+        }
+        let (mut whose, mut what) = ("a record batch of it needs", "batches");
+        if let Some(id) = dictionary {
+            // A dictionary takes the place of an earlier one with its id, and all of them stay in memory.
+            self.dictionaries.insert(id, needed);
+            needed = self.dictionaries.values().fold(0, |sum, bytes| sum.saturating_add(*bytes));
+            (whose, what) = ("its dictionaries need", "dictionaries");
         }
         if needed > MAX_BATCH_BYTES {
             let (needed, limit) = (needed >> 20, MAX_BATCH_BYTES >> 20);
-            let what =
-                format_args!("a record batch of it needs {needed} MiB in memory, and elt reads batches of {limit}");
+            let what = format_args!("{whose} {needed} MiB in memory, and elt reads {what} of {limit}");
             return Err(unsupported(name, what).hint("Write the file with fewer rows in each record batch."));
         }
         Ok(Some(Head { kind, length: start + length as u64, body }))
     }
 
-    /// The kind of a message, the length of its body, and the bytes that it needs in memory.
-    fn measure(&self, bytes: &[u8], body_at: u64) -> Result<(Option<Kind>, u64, u64), String> {
+    /// What the description of a message says.
+    fn measure(&self, bytes: &[u8], body_at: u64) -> Result<Measured, String> {
         let message = MessageRef::read_as_root(bytes).map_err(|error| error.to_string())?;
         let wrong = |_| "its lengths make no sense".to_owned();
         let body = u64::try_from(message.body_length().map_err(|error| error.to_string())?).map_err(wrong)?;
         let header = message.header().map_err(|error| error.to_string())?.ok_or("it has no description")?;
-        let (kind, batch) = match header {
-            MessageHeaderRef::RecordBatch(batch) => (Kind::Batch, Some(batch)),
+        let (kind, dictionary, batch) = match header {
+            MessageHeaderRef::RecordBatch(batch) => (Kind::Batch, None, Some(batch)),
             MessageHeaderRef::DictionaryBatch(dictionary) => {
-                (Kind::Dictionary, dictionary.data().map_err(|error| error.to_string())?)
+                let id = dictionary.id().map_err(|error| error.to_string())?;
+                (Kind::Dictionary, Some(id), dictionary.data().map_err(|error| error.to_string())?)
             }
-            _ => return Ok((None, body, 0)),
+            _ => return Ok(Measured { kind: None, dictionary: None, body, needed: 0 }),
         };
         let needed = batch.map_or(Ok(0), |batch| self.needed(batch, body_at, body))?;
-        Ok((Some(kind), body, needed))
+        Ok(Measured { kind: Some(kind), dictionary, body, needed })
     }
 
     fn needed(&self, batch: RecordBatchRef<'_>, body_at: u64, body: u64) -> Result<u64, String> {

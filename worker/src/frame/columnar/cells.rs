@@ -5,6 +5,10 @@ use super::shape::Shape;
 use super::{nested, texts};
 use crate::frame::{CellKind, json};
 
+/// Most bytes of a decimal whose digits are written, which are 2,466 digits. The time for a longer one grows with the square of its
+/// bytes, so that its bytes are written.
+const MAX_DECIMAL_BYTES: usize = 1_024;
+
 /// The reason why a value cannot be a cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Problem {
@@ -13,6 +17,8 @@ pub(super) enum Problem {
     Nul,
     /// A map that cannot be an object, because a key is missing or is there twice.
     RepeatedKey,
+    /// A nested value whose JSON is larger than a row may be.
+    TooLarge,
 }
 
 impl Column {
@@ -88,10 +94,11 @@ impl Column {
 
     fn of_bytes(&self, bytes: &[u8], is_utf8: bool, out: &mut Vec<u8>) -> Result<CellKind, Problem> {
         match self.shape {
-            Shape::Decimal { scale, .. } => {
+            Shape::Decimal { scale, .. } if bytes.len() <= MAX_DECIMAL_BYTES => {
                 texts::decimal_bytes(bytes, scale, out);
                 return Ok(CellKind::Number);
             }
+            Shape::Decimal { .. } => texts::binary(bytes, out),
             Shape::HalfBytes => {
                 texts::real(texts::half(bytes.try_into().map_or(0, u16::from_le_bytes)), out);
                 return Ok(CellKind::Number);

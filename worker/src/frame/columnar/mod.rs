@@ -33,12 +33,15 @@ use super::{BadRecord, CellKind, MAX_RAW_BYTES};
 use crate::input::{Compression, InputFile};
 use cells::Problem;
 use column::Column;
+use guard::unsupported;
 use shape::Shape;
 
 /// A record batch ends when its text has this many bytes.
 const TEXT_BYTES: usize = 1 << 20;
 /// Bytes of the largest row, as for text files.
 const MAX_ROW_BYTES: usize = 64 << 20;
+/// Most digits after the point of a `numeric`.
+const MAX_SCALE: usize = 16_383;
 
 /// The columns of some rows of a file, one after the other.
 pub(super) trait Parts: Send {
@@ -100,6 +103,13 @@ impl<P: Parts> Columnar<P> {
         file_index: usize,
         input: &InputFile,
     ) -> Result<Self, FileError> {
+        if let Some(column) = columns.iter().find(|column| column.shape.largest_scale() > MAX_SCALE) {
+            let (name, scale) = (&column.name, column.shape.largest_scale());
+            let what = format_args!(
+                "the column {name} has {scale} digits after the point, and a number of PostgreSQL has at most {MAX_SCALE}"
+            );
+            return Err(unsupported(&input.name, what));
+        }
         let header = Names::of_header(columns.iter().map(|column| column.name.as_str()));
         let names = header.map_err(|error| name_error(&input.name, &error))?;
         Ok(Self {
@@ -236,6 +246,10 @@ impl Problem {
             Self::RepeatedKey => (
                 Code::RepeatedMapKey,
                 format!("a map in the column {column} has one key twice, or a key without a value"),
+            ),
+            Self::TooLarge => (
+                Code::RecordTooLarge,
+                format!("the column {column} holds JSON of more than {} MiB", MAX_ROW_BYTES >> 20),
             ),
         }
     }

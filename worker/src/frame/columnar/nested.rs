@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::MAX_ROW_BYTES;
 use super::cells::Problem;
 use super::column::{Column, Values};
 use super::shape::Shape;
@@ -10,6 +11,10 @@ use crate::frame::CellKind;
 /// Writes the value of a row as JSON without white space. A map is an object whose keys are the texts of its keys. `NaN` and
 /// `Infinity`, which JSON does not have, are strings, as PostgreSQL's `to_jsonb` writes them.
 pub(super) fn write(column: &Column, row: usize, out: &mut Vec<u8>) -> Result<(), Problem> {
+    // A page of some bytes can hold a list that repeats one long text of a dictionary a million times.
+    if out.len() > MAX_ROW_BYTES {
+        return Err(Problem::TooLarge);
+    }
     if column.is_null(row) {
         out.extend_from_slice(b"null");
         return Ok(());

@@ -55,6 +55,17 @@ pub(in crate::frame) enum Shape {
 }
 
 impl Shape {
+    /// The most digits after the point that a decimal in it has; 0 without one.
+    pub(super) fn largest_scale(&self) -> usize {
+        match self {
+            Self::Decimal { scale, .. } => *scale,
+            Self::List(item) => item.largest_scale(),
+            Self::Struct(members) => members.iter().map(|(_, member)| member.largest_scale()).max().unwrap_or(0),
+            Self::Map(key, value) => key.largest_scale().max(value.largest_scale()),
+            _ => 0,
+        }
+    }
+
     /// The type of a column that the file declares, and the word for it. `None`: the file declares nothing about it.
     pub(super) fn declared(&self) -> Option<Declared> {
         let (column_type, word) = match self {

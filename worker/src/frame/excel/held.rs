@@ -10,9 +10,11 @@ use std::os::unix::fs::FileExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use calamine::{Data, Reader, Sheet, SheetType, SheetVisible, Xls, XlsError, Xlsb, XlsbError};
+use calamine::{Data, DataRef, Reader, Sheet, SheetType, SheetVisible, Xls, XlsError, Xlsb, XlsbError};
 use elt_shared::explained::Code;
 
+use super::biff;
+use super::compound_file;
 use super::number_format::Shown;
 use super::package::Package;
 use super::problem::Problem;
@@ -25,6 +27,8 @@ use crate::frame::CellKind;
 const MAX_FILE_BYTES: u64 = 64 << 20;
 /// Most bytes of the parts of an `.xlsb`, unpacked.
 const MAX_UNPACKED_BYTES: u64 = 512 << 20;
+/// Most bytes of the cells and texts of a workbook in memory.
+const MAX_NEEDED_BYTES: u64 = 384 << 20;
 /// Most cells of a sheet.
 const MAX_CELLS: usize = 10_000_000;
 
@@ -70,6 +74,7 @@ type HeldCell = (u32, u32, Option<Data>);
 impl Held {
     pub(super) fn open_xls(file: &Arc<File>) -> Result<Self, Problem> {
         check_size(file, ".xls")?;
+        check_needed(biff::needed_bytes(&compound_file::workbook_stream(file)?)?)?;
         let workbook = guarded(|| xls(file))?;
         let is_1904 = workbook.has_1904_epoch();
         Ok(Self::of(file, workbook.sheets_metadata(), is_1904, true))
@@ -146,10 +151,17 @@ impl Held {
 
     fn xlsb_cells(&self, name: &str) -> Result<Vec<HeldCell>, Problem> {
         let mut workbook = xlsb(&self.file)?;
-        let mut cells: Vec<HeldCell> = Vec::new();
+        let (mut cells, mut text_bytes): (Vec<HeldCell>, u64) = (Vec::new(), 0);
         let mut reader = workbook.worksheet_cells_reader(name).map_err(|error| of_xlsb(&error))?;
         while let Some(cell) = reader.next_cell().map_err(|error| of_xlsb(&error))? {
             let (row, column) = cell.get_position();
+            // Cells can share one long text, which each of them holds from here on.
+            text_bytes += match cell.get_value() {
+                DataRef::String(text) => text.len() as u64,
+                DataRef::SharedString(text) => text.len() as u64,
+                _ => 0,
+            };
+            check_needed(text_bytes)?;
             cells.push((row, column, Some(cell.get_value().clone().into())));
             if cells.len() > MAX_CELLS {
                 return Err(Problem::too_large(format!("its sheet has more than {MAX_CELLS} cells")));
@@ -179,6 +191,15 @@ fn check_size(file: &File, suffix: &str) -> Result<(), Problem> {
         size >> 20,
         MAX_FILE_BYTES >> 20
     )))
+}
+
+/// Refuses a workbook whose cells and texts need this many bytes of memory.
+fn check_needed(bytes: u64) -> Result<(), Problem> {
+    if bytes <= MAX_NEEDED_BYTES {
+        return Ok(());
+    }
+    let (bytes, most) = (bytes >> 20, MAX_NEEDED_BYTES >> 20);
+    Err(Problem::too_large(format!("its cells and texts need {bytes} MiB of memory or more, and may need {most}")))
 }
 
 fn source(file: &Arc<File>) -> Source {

@@ -6,6 +6,7 @@
 //! # Layout
 //! - [`package`]: the zip container, [`xml`]: the XML of its parts
 //! - [`xlsx`], [`ods`], [`held`]: the rows of a sheet, one file a format
+//! - [`compound_file`], [`biff`]: the memory that an `.xls` needs, before it is read
 //! - [`row`], [`shared_strings`], [`text`], [`number`], [`number_format`], [`serial`]: what cells hold
 //! - [`choice`]: the sheets that a config means
 //! - [`table`], [`title`]: the header of a sheet, what is above it, and the columns below it
@@ -13,7 +14,9 @@
 //! - [`problem`]: the reason why a workbook cannot be read
 //! - this file: the workbook
 
+mod biff;
 pub(crate) mod choice;
+mod compound_file;
 mod held;
 mod number;
 mod number_format;
@@ -53,6 +56,9 @@ const MAX_COLUMNS: u32 = 16_384;
 /// Most sheets of a workbook.
 const MAX_SHEETS: usize = 10_000;
 
+/// Most bytes of the names that a workbook's lists of sheets, parts and styles have together.
+const MAX_NAME_BYTES: usize = 16 << 20;
+
 /// Bytes by which other content is recognised.
 const HEAD_BYTES: usize = 1_024;
 
@@ -67,6 +73,22 @@ struct SheetEntry {
     is_hidden: bool,
     /// Whether it is made of cells. Sheets of charts and macros are not.
     has_cells: bool,
+}
+
+/// The room for the names in a list of a workbook, which bounds the memory that a list of any length takes.
+struct NameRoom(usize);
+
+impl NameRoom {
+    fn new() -> Self {
+        Self(MAX_NAME_BYTES)
+    }
+
+    /// Takes the room of a name that is kept.
+    fn take(&mut self, name: &str) -> Result<(), Problem> {
+        let left = self.0.checked_sub(name.len());
+        self.0 = left.ok_or_else(|| Problem::too_large("the names of its sheets, parts and styles are too long"))?;
+        Ok(())
+    }
 }
 
 /// The rows of a sheet.

@@ -11,7 +11,7 @@ use std::borrow::Cow;
 /// Numbers of digits that come from a program that wrote all digits of a double.
 const DOUBLE_DIGITS: std::ops::RangeInclusive<usize> = 16..=17;
 /// Largest exponent, either way, of a number that is written out. Doubles end at 308.
-const MAX_EXPONENT: i32 = 400;
+const MAX_EXPONENT: u32 = 400;
 
 /// The decimal that a stored number is. `None`: the text is not a number.
 pub(super) fn decimal(text: &str) -> Option<Cow<'_, str>> {
@@ -40,7 +40,7 @@ pub(super) fn decimal(text: &str) -> Option<Cow<'_, str>> {
     if exponent == 0 {
         return Some(plain(text, whole, fraction, negative));
     }
-    if exponent.abs() > MAX_EXPONENT {
+    if exponent.unsigned_abs() > MAX_EXPONENT {
         return None;
     }
     Some(written_out(whole, fraction, exponent, negative).into())
@@ -132,6 +132,8 @@ mod tests {
             "INF",
             "NaN",
             "1E+999999999999",
+            "1E-2147483648",
+            "-0E+2147483647",
             "1E+999",
             "--1",
             "١",

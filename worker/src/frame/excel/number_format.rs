@@ -31,6 +31,7 @@ pub(super) fn built_in(id: u32) -> Shown {
 /// What a format that is written in the file shows: `dd.mm.yyyy`, `[h]:mm`, `#,##0.00 "m²"`. Its first section decides.
 pub(super) fn custom(code: &str) -> Shown {
     let mut letters = Letters::default();
+    let has_general = code.to_ascii_lowercase().contains("general");
     let mut characters = code.chars().peekable();
     while let Some(character) = characters.next() {
         match character {
@@ -49,9 +50,7 @@ pub(super) fn custom(code: &str) -> Shown {
                 }
             }
             // `General`, and `E+` of scientific notation, have letters of dates.
-            'G' | 'g' if letters.run.is_empty() && code.to_ascii_lowercase().contains("general") => {
-                return Shown::Number;
-            }
+            'G' | 'g' if letters.run.is_empty() && has_general => return Shown::Number,
             'E' | 'e' if matches!(characters.peek(), Some('+' | '-')) => {}
             'A' | 'a' if is_am_pm(&mut characters) => letters.time = true,
             letter => letters.add(letter.to_ascii_lowercase()),

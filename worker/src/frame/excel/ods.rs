@@ -1,5 +1,7 @@
 //! `.ods`: one XML part with all sheets, in which repeated rows and cells are written once.
 
+use std::collections::HashSet;
+
 use elt_shared::explained::Code;
 
 use super::number::decimal;
@@ -7,7 +9,7 @@ use super::package::Package;
 use super::problem::Problem;
 use super::row::{Defect, SheetRow};
 use super::xml::{TOO_LARGE, Tag, Token, Xml, unescaped};
-use super::{MAX_COLUMNS, MAX_ROWS, MAX_SHEETS, SheetEntry, SheetRows};
+use super::{MAX_COLUMNS, MAX_ROWS, MAX_SHEETS, NameRoom, SheetEntry, SheetRows};
 use crate::frame::CellKind;
 use crate::frame::window::MAX_RECORD_BYTES;
 
@@ -29,7 +31,8 @@ impl Ods {
         }
         let mut workbook = Self { package, sheets: Vec::new(), filled: Vec::new() };
         let mut xml = workbook.xml()?;
-        let (mut is_spreadsheet, mut style, mut hidden) = (false, String::new(), Vec::new());
+        let (mut is_spreadsheet, mut style, mut hidden) = (false, String::new(), HashSet::new());
+        let mut room = NameRoom::new();
         loop {
             match xml.next()? {
                 Token::Start(tag) if tag.is("style") => style = tag.attribute("name")?.unwrap_or_default(),
@@ -37,12 +40,15 @@ impl Ods {
                     if tag.is("table-properties")
                         && tag.attribute("display")?.is_some_and(|shown| shown == "false") =>
                 {
-                    hidden.push(std::mem::take(&mut style));
+                    let style = std::mem::take(&mut style);
+                    room.take(&style)?;
+                    hidden.insert(style);
                 }
                 Token::Start(tag) if tag.is("spreadsheet") => is_spreadsheet = true,
                 Token::Start(tag) if is_spreadsheet && tag.is("table") => {
                     let is_hidden = tag.attribute("style-name")?.is_some_and(|style| hidden.contains(&style));
                     let name = tag.attribute("name")?.unwrap_or_default();
+                    room.take(&name)?;
                     workbook.sheets.push(SheetEntry { name, is_hidden, has_cells: true });
                     workbook.filled.push(false);
                     if workbook.sheets.len() > MAX_SHEETS {
@@ -171,7 +177,10 @@ impl Attributes {
                 found.value = text(value);
             }
             "table:formula" => found.has_formula = true,
-            "table:number-columns-repeated" => found.repeats = value.parse().unwrap_or(MAX_COLUMNS),
+            "table:number-columns-repeated" => {
+                // No program writes 0, and a number that is too large is one of the last columns.
+                found.repeats = value.parse().unwrap_or(MAX_COLUMNS).max(1);
+            }
             "table:number-columns-spanned" => found.spans = value.parse().unwrap_or(1),
             _ => {}
         })?;
@@ -188,7 +197,7 @@ impl OdsSheet {
             match xml.next()? {
                 Token::Start(tag) if tag.is("table-cell") || tag.is("covered-table-cell") => {
                     let cell = Attributes::of(&tag)?;
-                    if cell.spans > 1 {
+                    if cell.spans > 1 && column <= MAX_COLUMNS {
                         self.merged.push((column, column.saturating_add(cell.spans - 1)));
                     }
                     let start = self.last.text.len();
@@ -278,14 +287,14 @@ impl SheetRows for OdsSheet {
                 Token::Start(tag) if tag.is("table-row") => {
                     let repeats = tag.attribute("number-rows-repeated")?;
                     let repeats = repeats.map_or(1, |repeats| repeats.parse().unwrap_or(u32::MAX)).max(1);
-                    let number = self.row + 1;
+                    let number = self.row.saturating_add(1);
                     self.last.restart(number);
                     self.read_row().map_err(|problem| problem.in_row(number))?;
                     if self.last.cells.is_empty() {
                         self.row = self.row.saturating_add(repeats);
                         continue;
                     }
-                    if repeats > MAX_ROWS || self.row + repeats > MAX_ROWS {
+                    if self.row.saturating_add(repeats) > MAX_ROWS {
                         return Err(Problem::broken("it has more rows than a sheet can have"));
                     }
                     self.row = number;

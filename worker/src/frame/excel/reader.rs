@@ -97,11 +97,8 @@ impl Excel {
             if self.row.number > self.table.last_row {
                 return Ok(false);
             }
-            let (is_left_bounded, is_right_bounded) = self.table.is_bounded;
-            let (first, last) = (self.table.first_column, self.table.last_column);
-            self.row.cells.retain(|cell| {
-                (!is_left_bounded || cell.column >= first) && (!is_right_bounded || cell.column <= last)
-            });
+            let (first, last) = self.table.bounds;
+            self.row.cells.retain(|cell| (first..=last).contains(&cell.column));
             if self.row.number >= self.table.first_row && filled(&self.row).next().is_some() {
                 return Ok(true);
             }

@@ -1,7 +1,7 @@
 //! The texts that the sheets of a workbook share. A sheet refers to them by their numbers, mostly in their order.
 //!
 //! They can be larger than the memory that a file may use, so that all but the first ones lie in a file, of which a few blocks
-//! are in memory.
+//! are in memory. Of their places in it a fixed number is known, and a text is found from the nearest of them on.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -13,14 +13,16 @@ use super::text::rich_text_into;
 use super::xml::{Token, Xml};
 
 /// Bytes of texts that are held in memory. More are written to a file.
-const MEMORY_BYTES: usize = 8 << 20;
+const MEMORY_BYTES: usize = 4 << 20;
 /// Most bytes of all texts, which bounds the file.
 const MAX_BYTES: u64 = 8 << 30;
-/// Number of texts from one known place to the next.
+/// Most known places. With more texts there are more from one known place to the next.
+const MAX_PLACES: usize = 1 << 16;
+/// Fewest texts from one known place to the next.
 const STRIDE: usize = 16;
 /// Bytes of a block of the file in memory, and number of such blocks.
 const BLOCK_BYTES: usize = 64 << 10;
-const BLOCKS: usize = 64;
+const BLOCKS: usize = 32;
 /// Bytes of a text's length in front of the text.
 const LENGTH_BYTES: u64 = 4;
 
@@ -31,9 +33,50 @@ pub(super) struct SharedStrings {
     memory: Vec<u8>,
     /// The texts behind them.
     file: Option<Spilled>,
-    /// Place of each sixteenth text.
-    places: Vec<u64>,
+    places: Places,
+    /// Number and place of the text behind the one that was found last, because most cells refer to it next.
+    next: (usize, u64),
+}
+
+/// The places of some texts.
+#[derive(Debug)]
+struct Places {
+    /// Place of the first text, and of each that is `stride` texts behind one of these.
+    known: Vec<u64>,
+    stride: usize,
+    /// Number of all texts.
     count: usize,
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        Self { known: Vec::new(), stride: STRIDE, count: 0 }
+    }
+}
+
+impl Places {
+    /// Adds the next text, which begins at a place.
+    fn add(&mut self, place: u64) {
+        if self.count.is_multiple_of(self.stride) {
+            if self.known.len() == MAX_PLACES {
+                let mut index = 0;
+                self.known.retain(|_| {
+                    index += 1;
+                    index % 2 == 1
+                });
+                self.stride *= 2;
+            }
+            // The number of places is even, so that this text has a place among those that are left.
+            self.known.push(place);
+        }
+        self.count += 1;
+    }
+
+    /// The known text at or before the one of this number: its number and place.
+    fn before(&self, number: usize) -> (usize, u64) {
+        let index = number / self.stride;
+        (index * self.stride, self.known[index])
+    }
 }
 
 /// Texts in a file that has no name, so that it vanishes with the process.
@@ -55,11 +98,8 @@ impl SharedStrings {
                 Token::Start(tag) if tag.is("si") => {
                     text.clear();
                     rich_text_into(&mut xml, &mut text)?;
-                    if strings.count.is_multiple_of(STRIDE) {
-                        strings.places.push(writer.written);
-                    }
+                    strings.places.add(writer.written);
                     writer.add(&text)?;
-                    strings.count += 1;
                 }
                 Token::Finished => break,
                 _ => {}
@@ -77,15 +117,19 @@ impl SharedStrings {
 
     /// Adds the text of this number to `out`. Returns false when there is no such text.
     pub(super) fn add_to(&mut self, number: usize, out: &mut Vec<u8>) -> Result<bool, Problem> {
-        if number >= self.count {
+        if number >= self.places.count {
             return Ok(false);
         }
-        let mut place = self.places[number / STRIDE];
-        for _ in 0..number % STRIDE {
+        let (mut at, mut place) = self.places.before(number);
+        if (at..=number).contains(&self.next.0) {
+            (at, place) = self.next;
+        }
+        for _ in at..number {
             place += LENGTH_BYTES + self.length(place)?;
         }
         let length = self.length(place)?;
         self.copy(place + LENGTH_BYTES, length, |bytes| out.extend_from_slice(bytes))?;
+        self.next = (number + 1, place + LENGTH_BYTES + length);
         Ok(true)
     }
 
@@ -156,7 +200,7 @@ impl Writer<'_> {
         if self.written > MAX_BYTES {
             return Err(Problem::too_large(format!("its texts have more than {} GiB", MAX_BYTES >> 30)));
         }
-        if self.file.is_none() && self.memory.len() + text.len() <= MEMORY_BYTES {
+        if self.file.is_none() && self.memory.len() + length.len() + text.len() <= MEMORY_BYTES {
             self.memory.extend_from_slice(&length);
             self.memory.extend_from_slice(text);
             return Ok(());
@@ -204,6 +248,34 @@ mod tests {
         }
         assert!(!strings.add_to(100_000, &mut Vec::new()).expect("readable"));
         assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 0);
+        assert!(strings.held_bytes() <= MOST_HELD, "{}", strings.held_bytes());
+    }
+
+    /// The most bytes of the texts, the blocks and the known places in memory.
+    const MOST_HELD: usize = MEMORY_BYTES + BLOCKS * BLOCK_BYTES + MAX_PLACES * size_of::<u64>();
+
+    impl SharedStrings {
+        /// Bytes of memory that are reserved.
+        fn held_bytes(&self) -> usize {
+            let blocks = self.file.iter().flat_map(|file| &file.blocks).map(|(_, block)| block.capacity());
+            self.memory.capacity() + blocks.sum::<usize>() + self.places.known.capacity() * size_of::<u64>()
+        }
+    }
+
+    #[test]
+    fn any_number_of_texts_takes_the_same_memory() {
+        let mut places = Places::default();
+        let count = 5_000_003;
+        for number in 0..count {
+            places.add(number as u64 * 7);
+        }
+        assert!(places.known.capacity() <= MAX_PLACES, "{}", places.known.capacity());
+        assert_eq!(places.stride, 128);
+        for number in [0, 1, 127, 128, 129, 4_999_999, count - 1] {
+            let (before, place) = places.before(number);
+            assert!(number - before < places.stride, "{number} {before}");
+            assert_eq!(place, before as u64 * 7);
+        }
     }
 
     #[test]

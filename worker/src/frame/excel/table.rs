@@ -25,8 +25,8 @@ pub(super) struct Table {
     pub(super) first_column: u32,
     /// Number of its last column, which is below that of the first one in an empty sheet.
     pub(super) last_column: u32,
-    /// Whether cells beside the table belong to something else, because the config says where the table is.
-    pub(super) is_bounded: (bool, bool),
+    /// First and last column of the part of the sheet that the config names. Cells beside it belong to something else.
+    pub(super) bounds: (u32, u32),
     /// Names of its columns.
     pub(super) names: Arc<Vec<String>>,
     /// Number of the row with the names; 0 when there is none.
@@ -108,7 +108,7 @@ pub(super) fn find(
     Ok(Table {
         first_column,
         last_column,
-        is_bounded: (options.range.first_column.is_some(), options.range.last_column.is_some()),
+        bounds: bounds.columns,
         names: Arc::new(names),
         header_row: header.as_ref().map_or(0, |row| row.number),
         first_row: first_row.max(options.range.first_row.unwrap_or(1)),

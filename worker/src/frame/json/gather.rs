@@ -2,19 +2,26 @@
 //!
 //! The bytes of rows and added values are copied as they are, so that numbers keep their digits. The document is read through
 //! a window. Only one row is in memory at a time, or the outermost element that a `[*]` of a path leads into.
+//!
+//! # Layout
+//! - [`rows_file`]: the copy
+//! - [`values`]: the values of a text that is in memory, and of a document that is read through a window
+//! - this file: the rows of a document, and what is added to them
 
-use std::fs::File;
-use std::io::{self, BufWriter, Seek, SeekFrom, Write};
-use std::path::Path;
+mod rows_file;
+mod values;
+
+use std::io;
 
 use elt_shared::json_path::{JsonPath, Step};
 
 use super::cursor::Cursor;
 use super::row_location::restart;
-use super::scan::{Fault, Scanner, Token, Value};
-use super::text::unescape;
+use super::scan::{Scanner, Token, Value};
 use crate::frame::read::{FileError, window_size};
 use crate::input::InputFile;
+pub use rows_file::{Mark, RowsFile};
+use values::{descendant, each_element, elements_of, is_named, unreadable, value};
 
 /// Most bytes of a value that is added to rows, because it is copied into each of them.
 const MAX_ADDED_BYTES: usize = 1 << 20;
@@ -88,75 +95,6 @@ pub enum GatherError {
     /// The copy cannot be written.
     #[error("the copy cannot be written")]
     Write(#[from] io::Error),
-}
-
-/// A file that becomes an array of rows.
-pub struct RowsFile {
-    out: BufWriter<File>,
-    /// Bytes that were written.
-    bytes: u64,
-    /// Most bytes.
-    at_most: u64,
-    is_empty: bool,
-}
-
-/// A place in a file of rows, to which it can go back.
-#[derive(Debug, Clone, Copy)]
-pub struct Mark {
-    bytes: u64,
-    is_empty: bool,
-}
-
-impl RowsFile {
-    /// An array without rows in a new file, which may become this large.
-    ///
-    /// # Errors
-    /// When the file cannot be created.
-    pub fn create(path: &Path, at_most: u64) -> io::Result<Self> {
-        let mut out = BufWriter::with_capacity(256 << 10, File::create(path)?);
-        out.write_all(b"[")?;
-        Ok(Self { out, bytes: 1, at_most, is_empty: true })
-    }
-
-    /// The place behind the last row.
-    pub fn mark(&self) -> Mark {
-        Mark { bytes: self.bytes, is_empty: self.is_empty }
-    }
-
-    /// Takes away the rows behind a place.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub fn go_back(&mut self, to: Mark) -> io::Result<()> {
-        self.out.flush()?;
-        self.out.get_ref().set_len(to.bytes)?;
-        self.out.seek(SeekFrom::Start(to.bytes))?;
-        (self.bytes, self.is_empty) = (to.bytes, to.is_empty);
-        Ok(())
-    }
-
-    /// Ends the array.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub fn finish(mut self) -> io::Result<()> {
-        self.out.write_all(b"\n]\n")?;
-        self.out.flush()
-    }
-
-    fn begin_row(&mut self) -> Result<(), GatherError> {
-        let between: &[u8] = if self.is_empty { b"\n" } else { b",\n" };
-        self.is_empty = false;
-        self.write(between)
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Result<(), GatherError> {
-        self.bytes += bytes.len() as u64;
-        if self.bytes > self.at_most {
-            return Err(GatherError::NoRoom(self.at_most));
-        }
-        Ok(self.out.write_all(bytes)?)
-    }
 }
 
 /// Copies the wanted rows of a document to the end of a file. It blocks its thread.
@@ -414,126 +352,6 @@ impl Gather<'_> {
             None => Ok(members),
         }
     }
-}
-
-/// Whether a name in a text is this one.
-fn is_named(text: &[u8], name: Value, wanted: &str) -> bool {
-    let written = &text[name.start + 1..name.end - 1];
-    if name.token == Token::Plain {
-        return written == wanted.as_bytes();
-    }
-    let mut plain = Vec::new();
-    unescape(written, &mut plain);
-    plain == wanted.as_bytes()
-}
-
-/// The value at the cursor, which the window then holds.
-fn value(cursor: &mut Cursor) -> Result<Value, FileError> {
-    cursor.peek()?;
-    loop {
-        match Scanner::new(cursor.window.text(), cursor.window.ended()).value(cursor.at) {
-            Ok(value) => return Ok(value),
-            Err(Fault::More) if cursor.at > 0 => cursor.slide()?,
-            Err(Fault::More) => cursor.grow()?,
-            Err(Fault::Broken { at, what }) => return Err(cursor.broken(at, what)),
-        }
-    }
-}
-
-/// Calls `each` with every element of the array at the cursor and the text that it is in.
-fn each_element(
-    cursor: &mut Cursor,
-    mut each: impl FnMut(&[u8], Value) -> Result<(), GatherError>,
-) -> Result<(), GatherError> {
-    cursor.at += 1;
-    if cursor.peek()? == Some(b']') {
-        return Ok(());
-    }
-    loop {
-        let value = value(cursor)?;
-        each(cursor.window.text(), value)?;
-        cursor.at = value.end;
-        if !cursor.next_entry(b']')? {
-            return Ok(());
-        }
-    }
-}
-
-/// Calls `each` with every element of the array at `at` of a text, until it returns false. Another value has no elements.
-fn elements_of(
-    text: &[u8],
-    at: usize,
-    mut each: impl FnMut(Value) -> Result<bool, GatherError>,
-) -> Result<(), GatherError> {
-    if text.get(at) != Some(&b'[') {
-        return Ok(());
-    }
-    let mut scanner = Scanner::new(text, true);
-    let mut next = scanner.space(at + 1).map_err(unreadable)?;
-    while text[next] != b']' {
-        let value = scanner.value(next).map_err(unreadable)?;
-        if !each(value)? {
-            break;
-        }
-        next = scanner.space(value.end).map_err(unreadable)?;
-        if text[next] == b',' {
-            next = scanner.space(next + 1).map_err(unreadable)?;
-        }
-    }
-    Ok(())
-}
-
-/// The value that steps without `[*]` lead to from the value at `at`.
-fn descendant(text: &[u8], at: usize, steps: &[Step]) -> Option<Value> {
-    let mut at = at;
-    for step in steps {
-        at = match step {
-            Step::Member(name) => member(text, at, name)?.start,
-            Step::Element(index) => {
-                let (mut left, mut found) = (*index, None);
-                elements_of(text, at, |value| {
-                    found = (left == 0).then_some(value);
-                    left = left.saturating_sub(1);
-                    Ok(found.is_none())
-                })
-                .ok()?;
-                found?.start
-            }
-            Step::Last => {
-                let mut last = None;
-                elements_of(text, at, |value| {
-                    last = Some(value);
-                    Ok(true)
-                })
-                .ok()?;
-                last?.start
-            }
-            Step::Every => return None,
-        };
-    }
-    Scanner::new(text, true).value(at).ok()
-}
-
-fn member(text: &[u8], at: usize, wanted: &str) -> Option<Value> {
-    if text.get(at) != Some(&b'{') {
-        return None;
-    }
-    let mut found = None;
-    let scanned = Scanner::new(text, true).members(at, |name, value| {
-        if found.is_none() && is_named(text, name, wanted) {
-            found = Some(value);
-        }
-    });
-    scanned.ok().and(found)
-}
-
-/// The error for a value whose end was found before, and which therefore has none.
-fn unreadable(fault: Fault) -> GatherError {
-    let what = match fault {
-        Fault::More => "a value ends in the middle",
-        Fault::Broken { what, .. } => what,
-    };
-    GatherError::NotRows(what.to_owned())
 }
 
 #[cfg(test)]

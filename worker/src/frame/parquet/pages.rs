@@ -148,7 +148,10 @@ impl Chunk {
                     page.first_row = self.rows;
                     page.rows = self.rows_of(&page)?;
                     self.rows += page.rows;
-                    self.pages.push_back(page);
+                    // A file can have any number of empty pages, of which none is needed.
+                    if page.values > 0 {
+                        self.pages.push_back(page);
+                    }
                 }
             }
         }

@@ -157,6 +157,10 @@ fn a_header_that_comes_again_is_filtered() {
         let outcome = read(text, |_| {});
         assert_eq!((outcome.rows.len(), outcome.summary.warnings.len()), (rows, 0), "{text}");
     }
+    let null_names = read("id,x\n1,2\nid,x\nid,\n", |csv| csv.null_values = Some(vec!["x".into()]));
+    assert_eq!((null_names.rows.len(), null_names.summary.filtered), (2, 1), "an empty cell is not a name");
+    let unnamed = read(",a,b\n1,2,3\n,a,b\n\"\",\"a\",\"b\"\n", |_| {});
+    assert_eq!((unnamed.rows.len(), unnamed.summary.filtered), (1, 2));
     let outcome = read("id,n\nid,n\n1,2\nid,n\n", |csv| csv.skip_footer = 1);
     assert_eq!((outcome.rows.len(), outcome.summary.filtered, outcome.summary.warnings.len()), (1, 2, 1));
     let named = read("id,n\nid,n\n", |csv| csv.header = HeaderPlace::Names(vec!["id".into(), "n".into()]));

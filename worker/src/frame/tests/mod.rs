@@ -6,6 +6,7 @@ mod delimited;
 mod fixed_width;
 mod format_corpus;
 mod json;
+mod mutated_files;
 mod profile;
 mod xml;
 

@@ -39,6 +39,9 @@ use paths::Paths;
 use record::{NoRow, Problem, Record, Row};
 use scan::{Fault, Tag, Token, is_space, token};
 
+/// Most bytes of a record's texts as JSON, which has six bytes for a control character of the document.
+const MAX_JSON_BYTES: usize = 128 << 20;
+
 /// An XML file that is being read.
 pub(super) struct Xml {
     cursor: Cursor,
@@ -172,6 +175,10 @@ impl Xml {
             None => self.row.build(&record, &mut self.columns, &mut record_batch.extra),
         };
         let line = self.cursor.line_at(start);
+        if record_batch.extra.len() - mark.0 > MAX_JSON_BYTES {
+            let name = self.cursor.window.name();
+            return Err(Halt::Error(FileError::record_too_large(name, line, MAX_JSON_BYTES)));
+        }
         match built {
             Ok(true) => {
                 let width = self.columns.names().as_slice().len();

@@ -4,10 +4,16 @@ use std::sync::Arc;
 
 use elt_shared::config::{ColumnType, OutputCompression};
 use polars::prelude::{
-    BooleanChunked, Column as FrameColumn, DataFrame, DataType, Int128Chunked, IntoColumn, NewChunkedArray,
-    PolarsResult, Schema, Series, TimeUnit, TimeZone,
+    BooleanChunked, Column as FrameColumn, CompatLevel, DataFrame, DataType, Int128Chunked, IntoColumn,
+    NewChunkedArray, PolarsResult, Schema, SchemaExt, Series, TimeUnit, TimeZone,
 };
-use polars_io::parquet::write::{BatchedWriter, ParquetCompression, ParquetWriter};
+use polars_buffer::Buffer;
+use polars_io::parquet::write::get_encodings;
+use polars_parquet::parquet::schema::types::{PrimitiveConvertedType, PrimitiveLogicalType};
+use polars_parquet::write::{
+    CompressionOptions, Encoding, FileWriter, ParquetType, SchemaDescriptor, StatisticsOptions, Version, WriteOptions,
+    row_group_iter, to_parquet_type,
+};
 
 use super::sink::HashedFile;
 use crate::contract::{Layout, TypedBatch};
@@ -21,7 +27,9 @@ const DECIMAL_DIGITS: u16 = 38;
 
 /// A Parquet file that is being written.
 pub(super) struct ParquetFile {
-    writer: BatchedWriter<HashedFile>,
+    writer: FileWriter<HashedFile>,
+    encodings: Buffer<Vec<Encoding>>,
+    options: WriteOptions,
     layout: Arc<Layout>,
     group: DataFrame,
 }
@@ -29,16 +37,29 @@ pub(super) struct ParquetFile {
 impl ParquetFile {
     pub(super) fn begin(file: HashedFile, layout: Arc<Layout>, compression: OutputCompression) -> PolarsResult<Self> {
         let compression = match compression {
-            OutputCompression::None => ParquetCompression::Uncompressed,
-            OutputCompression::Gz => ParquetCompression::Gzip(None),
-            OutputCompression::Zst => ParquetCompression::Zstd(None),
+            OutputCompression::None => CompressionOptions::Uncompressed,
+            OutputCompression::Gz => CompressionOptions::Gzip(None),
+            OutputCompression::Zst => CompressionOptions::Zstd(None),
+        };
+        let options = WriteOptions {
+            statistics: StatisticsOptions::default(),
+            version: Version::V1,
+            compression,
+            data_page_size: None,
         };
         let columns =
             layout.columns.iter().map(|column| (column.name.as_str().into(), dtype(column.sql_type().known())));
         let schema: Schema = columns.collect();
-        // One thread, because the loading threads use the cores already.
-        let writer = ParquetWriter::new(file).with_compression(compression).set_parallel(false).batched(&schema)?;
-        Ok(Self { writer, layout, group: DataFrame::empty_with_schema(&schema) })
+        let arrow = schema.to_arrow(CompatLevel::newest());
+        let fields = arrow.iter_values().zip(&layout.columns).map(|(field, column)| {
+            let stored = to_parquet_type(field)?;
+            let is_json = column.sql_type().known() == Some(ColumnType::Json);
+            Ok(if is_json { as_json(stored) } else { stored })
+        });
+        let fields = SchemaDescriptor::new("root".into(), fields.collect::<PolarsResult<Vec<_>>>()?);
+        let encodings = get_encodings(&arrow);
+        let writer = FileWriter::new_with_parquet_schema(file, arrow, fields, options);
+        Ok(Self { writer, encodings, options, layout, group: DataFrame::empty_with_schema(&schema) })
     }
 
     /// Adds the rows of a batch that keep the contract.
@@ -63,7 +84,14 @@ impl ParquetFile {
         let empty = self.group.clear();
         let mut group = std::mem::replace(&mut self.group, empty);
         group.rechunk_mut();
-        self.writer.write_batch(&group)
+        let fields = self.writer.parquet_schema().fields().to_vec();
+        // One thread, because the loading threads use the cores already.
+        for batch in group.iter_chunks(CompatLevel::newest(), false) {
+            let rows = batch.len() as u64;
+            let columns = row_group_iter(batch, self.encodings.clone(), fields.clone(), self.options);
+            self.writer.write(rows, columns)?;
+        }
+        Ok(())
     }
 
     /// Writes the last row group and the footer.
@@ -71,7 +99,19 @@ impl ParquetFile {
         if self.group.height() > 0 {
             self.write_group()?;
         }
-        self.writer.finish().map(|_| ())
+        self.writer.end(None).map(|_| ())
+    }
+}
+
+/// A column of texts whose readers learn that the texts are JSON, which polars has no type for.
+fn as_json(stored: ParquetType) -> ParquetType {
+    match stored {
+        ParquetType::PrimitiveType(mut primitive) => {
+            primitive.logical_type = Some(PrimitiveLogicalType::Json);
+            primitive.converted_type = Some(PrimitiveConvertedType::Json);
+            ParquetType::PrimitiveType(primitive)
+        }
+        group => group,
     }
 }
 

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use elt_shared::config::CsvOptions;
 use elt_shared::explained::{Code, Explained};
 use elt_shared::target::TableRef;
 use futures::TryStreamExt;
@@ -34,8 +35,8 @@ pub struct ReplayRequest {
 pub struct ReplayedFile {
     /// Name of the file that they came from.
     pub original: String,
-    /// Whether cells were texts of a delimited file, whose meaning depends on the config.
-    pub is_text: bool,
+    /// How the CSV file that they are in now is read.
+    pub csv: CsvOptions,
     /// Path of the CSV file that they are in now.
     pub path: PathBuf,
 }
@@ -58,17 +59,19 @@ struct Cell {
     text: String,
 }
 
-/// Writes the rows that were not replayed yet into a folder, as one CSV for each original file, in their order.
+/// Writes the rows that were not replayed yet into a folder, as one CSV for each original file, in their order. `reading`: how the
+/// texts of a file's cells are read, by its name; it is asked when the meaning of the texts depends on the config.
 ///
 /// # Errors
-/// Database failures; a work folder that cannot be written to.
+/// Database failures; a work folder that cannot be written to; those of `reading`.
 pub async fn write(
     connection: &mut PgConnection,
     table: &TableRef,
     request: &ReplayRequest,
     folder: &Path,
+    reading: impl Fn(&str) -> Result<CsvOptions>,
 ) -> Result<Replayed> {
-    match write_files(connection, table, request, folder).await {
+    match write_files(connection, table, request, folder, reading).await {
         Ok(replayed) => Ok(replayed),
         Err(halt) => Err(halt.explained(Failing::at(table, "read the rejected rows"), connection).await),
     }
@@ -79,9 +82,12 @@ async fn write_files(
     table: &TableRef,
     request: &ReplayRequest,
     folder: &Path,
+    reading: impl Fn(&str) -> Result<CsvOptions>,
 ) -> Result<Replayed, Halt> {
     let mut replayed = Replayed::default();
-    for (name, columns) in columns_by_file(connection, table, request).await? {
+    for (name, columns, is_text) in columns_by_file(connection, table, request).await? {
+        let csv_options = if is_text { reading(&name)? } else { CsvOptions::default() };
+        let has_decimal_comma = csv_options.numbers.is_some_and(|numbers| numbers.decimal == b',');
         let path = folder.join(format!("replay-{}.csv", replayed.files.len()));
         let mut csv = BufWriter::new(File::create(&path).map_err(spool)?);
         write_row(&mut csv, columns.iter().map(|column| Some(column.as_str()))).map_err(spool)?;
@@ -92,9 +98,11 @@ async fn write_files(
             .bind(&request.ids)
             .bind(&name)
             .fetch(&mut *connection);
-        let mut is_text = false;
-        while let Some((id, Json(cells))) = rows.try_next().await? {
-            is_text |= cells.iter().any(|cell| matches!(cell.kind.as_str(), "bare" | "quoted"));
+        while let Some((id, Json(mut cells))) = rows.try_next().await? {
+            // A number that a shape computed has a point, also among texts with a comma.
+            for cell in cells.iter_mut().filter(|cell| has_decimal_comma && cell.kind == "number") {
+                cell.text = cell.text.replace('.', ",");
+            }
             let edits = request.edits.get(&id);
             let value = |column: &String| match edits.and_then(|edits| edits.get(column)) {
                 Some(edit) => edit.as_deref(),
@@ -108,7 +116,7 @@ async fn write_files(
         }
         drop(rows);
         csv.flush().map_err(spool)?;
-        replayed.files.push(ReplayedFile { original: name, is_text, path });
+        replayed.files.push(ReplayedFile { original: name, csv: csv_options, path });
     }
     let sql = format!("select count(*) from {} where {} and cells is null", table.sibling(QUARANTINE).sql(), REQUESTED);
     let records: i64 = sqlx::query_scalar(AssertSqlSafe(sql))
@@ -151,15 +159,17 @@ pub(in crate::load) async fn mark_replayed(
     .into())
 }
 
-/// The union of the columns of each file's rows; files and columns in the order of their first appearance.
+/// The union of the columns of each file's rows, and whether a cell of them is a text of a delimited file, whose meaning depends
+/// on the config. Files and columns are in the order of their first appearance.
 async fn columns_by_file(
     connection: &mut PgConnection,
     table: &TableRef,
     request: &ReplayRequest,
-) -> sqlx::Result<Vec<(String, Vec<String>)>> {
+) -> sqlx::Result<Vec<(String, Vec<String>, bool)>> {
     sqlx::query_as(AssertSqlSafe(format!(
-        "select file, array_agg(name order by first_row, place)
-         from (select file, cell ->> 'name' as name, min(id) as first_row, min(place) as place
+        "select file, array_agg(name order by first_row, place), bool_or(is_text)
+         from (select file, cell ->> 'name' as name, min(id) as first_row, min(place) as place,
+                      bool_or(cell ->> 'kind' in ('bare', 'quoted')) as is_text
                from ({}) row, jsonb_array_elements(cells) with ordinality as cells (cell, place)
                group by file, cell ->> 'name') columns
          group by file order by min(first_row)",

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 fn type_of(text: &str) -> ValueType {
@@ -201,4 +203,56 @@ fn a_computed_column_is_found_exactly_else_in_any_case() {
     assert_eq!(operation("total"), Operation::Computed(1));
     assert_eq!(operation("TOTAL"), Operation::Computed(1));
     assert_eq!(operation("other"), Operation::Column("other".into()));
+}
+
+/// Parts of expressions, which make sense in some order.
+const PARTS: [&str; 40] = [
+    "a",
+    "\"b c\"",
+    "'x'",
+    "''",
+    "12.50",
+    "-3",
+    "null",
+    "true",
+    "(",
+    ")",
+    ",",
+    "||",
+    "+",
+    "*",
+    "/",
+    "%",
+    "=",
+    "<>",
+    "<=",
+    "and",
+    "or",
+    "not",
+    "is",
+    "in",
+    "like",
+    "between",
+    "case",
+    "when",
+    "then",
+    "else",
+    "end",
+    "cast(",
+    "as numeric)",
+    "::date",
+    "->>",
+    "'$.a'",
+    "coalesce(",
+    "substring(a from",
+    "extract(year from",
+    "~",
+];
+
+proptest! {
+    #[test]
+    fn no_text_panics(parts in proptest::collection::vec(proptest::sample::select(&PARTS[..]), 0..25), odd: String) {
+        let _ = parse(&parts.join(" "), &Scope::default());
+        let _ = parse(&format!("{}{odd}{}", parts.concat(), parts.join(" ")), &Scope::default());
+    }
 }

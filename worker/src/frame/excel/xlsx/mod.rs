@@ -15,7 +15,7 @@ use super::problem::Problem;
 use super::serial::Calendar;
 use super::shared_strings::SharedStrings;
 use super::xml::{Token, Xml};
-use super::{MAX_SHEETS, SheetEntry, SheetRows};
+use super::{MAX_SHEETS, NameRoom, SheetEntry, SheetRows};
 use sheet::XmlSheet;
 
 /// The end of the type of a relation to the workbook's main part.
@@ -58,6 +58,7 @@ impl Xlsx {
 
     fn read_sheets(&mut self, main: &str, relations: &[Relation]) -> Result<(), Problem> {
         let mut xml = self.xml(main)?;
+        let mut room = NameRoom::new();
         loop {
             match xml.next()? {
                 Token::Start(tag) if tag.is("workbookPr") => {
@@ -66,12 +67,14 @@ impl Xlsx {
                 }
                 Token::Start(tag) if tag.is("sheet") => {
                     let name = tag.attribute("name")?.unwrap_or_default();
+                    room.take(&name)?;
                     let id = tag.attribute("id")?.unwrap_or_default();
                     let is_hidden = tag.attribute("state")?.is_some_and(|state| state != "visible");
                     let relation = relations.iter().find(|relation| relation.id == id);
                     let relation = relation.filter(|relation| relation.kind.ends_with("/worksheet"));
                     // Sheets of charts and macros have no cells; they keep their place among the sheets.
                     let (target, has_cells) = relation.map_or((String::new(), false), |r| (r.target.clone(), true));
+                    room.take(&target)?;
                     self.sheets.push((SheetEntry { name, is_hidden, has_cells }, target));
                     if self.sheets.len() > MAX_SHEETS {
                         return Err(Problem::too_large(format!("it has more than {MAX_SHEETS} sheets")));
@@ -122,16 +125,20 @@ fn relations(package: &Package, part: &str) -> Result<Vec<Relation>, Problem> {
     let (folder, name) = part.rsplit_once('/').unwrap_or(("", part));
     let slash = if folder.is_empty() { "" } else { "/" };
     let mut xml = Xml::new(package.part(&format!("{folder}{slash}_rels/{name}.rels"))?);
-    let mut relations = Vec::new();
+    let (mut relations, mut room) = (Vec::new(), NameRoom::new());
     loop {
         match xml.next()? {
             Token::Start(tag) if tag.is("Relationship") => {
                 let target = tag.attribute("Target")?.unwrap_or_default();
-                relations.push(Relation {
+                let relation = Relation {
                     id: tag.attribute("Id")?.unwrap_or_default(),
                     kind: tag.attribute("Type")?.unwrap_or_default(),
                     target: resolved(folder, &target),
-                });
+                };
+                for text in [&relation.id, &relation.kind, &relation.target] {
+                    room.take(text)?;
+                }
+                relations.push(relation);
                 if relations.len() > 2 * MAX_SHEETS {
                     return Err(Problem::too_large("its parts have too many relations"));
                 }
