@@ -6,7 +6,7 @@ import {
   RunReport as StoredReport,
   Stages,
 } from '../core/api/models';
-import { plural } from '../core/format';
+import { count, plural } from '../core/format';
 
 /**
  * A report with every member there, as the page reads it. Members of a stored report are optional, because earlier releases
@@ -85,6 +85,26 @@ export function readReport(report: StoredReport | null | undefined): RunReport |
   };
 }
 
+/**
+ * How a file was read, as far as it is not a comma-separated UTF-8 file with a header in its first line:
+ * `delimiter ;, encoding windows-1252, header in line 3`. Empty for other formats.
+ */
+export function dialectWords({ delimiter, dialect }: Pick<FileReceipt, 'delimiter' | 'dialect'>): string {
+  const words: string[] = [];
+  if (delimiter && delimiter !== ',') words.push(`delimiter ${delimiter === '\t' ? 'tab' : delimiter}`);
+  if (!dialect) return words.join(', ');
+  const { encoding, quote, header_line, skipped_lines, footer_lines, decimal, thousands } = dialect;
+  if (encoding && encoding !== 'utf-8') words.push(`encoding ${encoding}`);
+  if (quote && quote !== '"') words.push(quote === 'none' ? 'no quotes' : `quote ${quote}`);
+  if (header_line === null || header_line === undefined) words.push('no header');
+  else if (header_line > 1) words.push(`header in line ${count(header_line)}`);
+  if (skipped_lines) words.push(`${plural(skipped_lines, 'line')} above it skipped`);
+  if (footer_lines) words.push(`${plural(footer_lines, 'line')} at the end skipped`);
+  if (decimal && decimal !== '.') words.push(`decimal separator ${decimal}`);
+  if (thousands) words.push(`thousands separator ${thousands === ' ' ? 'space' : thousands}`);
+  return words.join(', ');
+}
+
 /** One share of the rows read. */
 export interface Share {
   label: string;
@@ -100,7 +120,7 @@ export function sharesOf(report: RunReport): Share[] {
     { label: 'Updated', rows: report.rows_updated, tone: 'live' },
     { label: 'Duplicate', rows: report.rows_duplicate, tone: 'calm' },
     { label: 'Quarantined', rows: report.rows_quarantined, tone: 'bad' },
-    { label: 'Blank', rows: report.rows_filtered, tone: 'none' },
+    { label: 'Filtered', rows: report.rows_filtered, tone: 'none' },
   ];
   return all.map((share) => ({
     ...share,
@@ -111,7 +131,7 @@ export function sharesOf(report: RunReport): Share[] {
 /** One step of a run on its way. */
 export interface Step {
   label: string;
-  state: 'done' | 'now' | 'ahead' | 'warned' | 'failed';
+  state: 'done' | 'now' | 'ahead' | 'warned' | 'stopped' | 'failed';
   /** Milliseconds it took. */
   took?: number;
 }
