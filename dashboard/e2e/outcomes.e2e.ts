@@ -36,7 +36,7 @@ test('rejected rows and files left out are counted wherever runs are listed', as
   await expect(state.getByText(/^(Succeeded|Clean)$/)).toHaveCount(0);
   const said = page.getByRole('main').getByRole('alert');
   await expect(said).toContainText(
-    '3 of 5 rows were rejected: wrong_type in id: 2 rows; wrong_type in amount: 1 row',
+    '3 of 5 rows were rejected: wrong type in id: 2 rows; wrong type in amount: 1 row',
   );
   await expect(said).toContainText('notes.csv');
   await expectAccessible(page, 'a run with warnings');
@@ -82,8 +82,8 @@ test('a replay that is rejected again says that nothing was loaded', async ({ ad
   const folder = put('again/a.csv', 'id,amount\n1,1.00\nx,2.00\ny,3.00\n');
   const run = await runOnce(yamlOf('rejected_again', folder, SCHEMA));
   await page.goto(`/ui/quarantine?run=${run.id}`);
-  await expect(page.getByRole('checkbox')).toHaveCount(2);
-  for (const box of await page.getByRole('checkbox').all()) await box.check();
+  await expect(page.getByRole('checkbox', { name: /line \d+$/ })).toHaveCount(2);
+  await page.getByLabel('Choose all rows shown').check();
   await page.getByRole('button', { name: 'Replay 2' }).click();
   await page.getByRole('alertdialog').getByRole('button', { name: 'Replay' }).click();
   await expect(page).toHaveURL(/\/ui\/runs\//);
@@ -120,7 +120,7 @@ test('a run that fails for its rows leads to them', async ({ admin: page }) => {
   await expect(page.getByText(/The run failed while rows were loaded/)).toBeVisible();
   const rejected = page.getByRole('region', { name: 'Rejections', exact: true });
   await expect(rejected).toContainText('the first 20 of 131');
-  await expect(rejected).toContainText('wrong_type in amount: 131 rows');
+  await expect(rejected).toContainText('wrong type in amount: 131 rows');
   await expect(rejected.getByRole('row', { name: /a\.csv:2 amount/ })).toContainText('twelve');
   await expectAccessible(page, 'a failed run with rejected rows');
   await page.getByRole('link', { name: 'Columns', exact: true }).click();

@@ -66,9 +66,9 @@ test('the quarantine says who rejected rows, and counts and filters all of them'
   await expect(page).toHaveURL(new RegExp(`run=${run.id}`));
   await expect(page.getByText('50 of 131 shown')).toBeVisible();
   const reasons = page.getByRole('group', { name: 'Reasons' });
-  await expect(reasons.getByRole('button', { name: 'wrong_type in amount · 100' })).toBeVisible();
+  await expect(reasons.getByRole('button', { name: 'wrong type in amount · 100' })).toBeVisible();
 
-  const ids = reasons.getByRole('button', { name: 'wrong_type in id · 31' });
+  const ids = reasons.getByRole('button', { name: 'wrong type in id · 31' });
   await ids.click();
   await expect(page.getByText('31 in all')).toBeVisible();
   const list = page.getByRole('region', { name: 'Rejected rows' });

@@ -14,7 +14,7 @@ pub struct RunProgress {
     pub files: u64,
     /// Number of files that this stage is done with.
     pub files_done: u64,
-    /// The file that is being worked on; `None` between files.
+    /// The file that is being worked on; `null` between files.
     pub file: Option<String>,
     /// Rows that this stage has read.
     pub rows_read: u64,
@@ -22,10 +22,10 @@ pub struct RunProgress {
     pub bytes_read: u64,
     /// Rows sent to the target.
     pub rows_sent: u64,
-    /// Rows that this stage will have read at its end; `None` when that is not known yet.
+    /// Rows that this stage will have read at its end; `null` when that is not known yet.
     #[serde(default)]
     pub rows_total: Option<u64>,
-    /// Bytes that this stage will have read at its end; `None` when that is not known, as for compressed files.
+    /// Bytes that this stage will have read at its end; `null` when that is not known, as for compressed files.
     #[serde(default)]
     pub bytes_total: Option<u64>,
     /// Seconds since the attempt began.

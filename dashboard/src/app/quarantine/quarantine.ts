@@ -8,6 +8,7 @@ import { count, plural } from '../core/format';
 import { paged } from '../core/paged';
 import { Submission } from '../core/submission';
 import { Toaster } from '../core/toaster';
+import { reasonWord } from '../run/report';
 import { Confirmation } from '../shared/confirm';
 import { Empty } from '../shared/empty';
 import { Icon } from '../shared/icon';
@@ -115,7 +116,7 @@ export class Quarantine {
   }
 
   protected reasonWords({ code, column }: QuarantineReason): string {
-    return column ? `${code} in ${column}` : code;
+    return reasonWord(code, column);
   }
 
   protected chooseAll(): void {

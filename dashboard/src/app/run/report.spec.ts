@@ -25,7 +25,7 @@ describe('the report of a run', () => {
       places: [],
     };
     expect(reasonWords(rejections)).toEqual([
-      'wrong_type in amount: 131 rows',
+      'wrong type in amount: 131 rows',
       'unreadable: 1 row',
       'other reasons: 8 rows',
     ]);

@@ -160,11 +160,17 @@ export function leftOutWords({ name, reason }: LeftOut): string {
   return reason.startsWith(name) ? reason : `${name}: ${reason}`;
 }
 
-/** Reasons of rejected rows, the most frequent first: `wrong_type in amount: 131 rows`. */
+/** A reason of rejected rows in words: `wrong type in amount`. */
+export function reasonWord(code: string, column: string | null | undefined): string {
+  const word = code.replaceAll('_', ' ');
+  return column ? `${word} in ${column}` : word;
+}
+
+/** Reasons of rejected rows, the most frequent first: `wrong type in amount: 131 rows`. */
 export function reasonWords(rejections: Required<Rejections>): string[] {
   const listed = rejections.reasons.reduce((sum, reason) => sum + reason.rows, 0);
   const words = rejections.reasons.map(
-    ({ code, column, rows }) => `${column ? `${code} in ${column}` : code}: ${plural(rows, 'row')}`,
+    ({ code, column, rows }) => `${reasonWord(code, column)}: ${plural(rows, 'row')}`,
   );
   const others = rejections.total - listed;
   return others > 0 ? [...words, `other reasons: ${plural(others, 'row')}`] : words;

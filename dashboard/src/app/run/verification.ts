@@ -49,8 +49,8 @@ const STATES: Record<VerifiedState, string> & Record<string, string | undefined>
         </div>
       </div>
       @if (differing().length > 0) {
-        <section class="card" aria-labelledby="differing-title">
-          <header><h2 id="differing-title">Files that differ</h2></header>
+        <section class="card" aria-label="Files">
+          <header><h2>Files that differ</h2></header>
           <div class="table-wrap" role="region" aria-label="Files that differ" tabindex="0">
             <table class="table">
               <thead>
