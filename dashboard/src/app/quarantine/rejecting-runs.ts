@@ -23,7 +23,7 @@ const SHOWN = 20;
           <p>Choose a pipeline to see rows that its earlier runs rejected.</p>
         </app-empty>
       } @else {
-        <header><h2>Latest runs that rejected rows</h2></header>
+        <h2>Latest runs that rejected rows</h2>
         <div class="table-wrap" role="region" aria-label="Runs that rejected rows" tabindex="0">
           <table class="table">
             <thead>
@@ -55,8 +55,14 @@ const SHOWN = 20;
     :host {
       display: contents;
     }
+    h2 {
+      padding: 16px 16px 10px;
+    }
     .name {
       overflow-wrap: anywhere;
+    }
+    .wrong {
+      color: var(--bad);
     }
   `,
   imports: [Empty, QueryState, RouterLink, Time],

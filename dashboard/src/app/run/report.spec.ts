@@ -42,14 +42,15 @@ describe('the report of a run', () => {
   });
 
   it('says how a file was read that is not an ordinary CSV', () => {
-    const dialect = { encoding: 'utf-8', quote: '"', header_line: 1 };
-    expect(dialectWords({ delimiter: ',', dialect })).toBe('');
+    // Characters come as they would be written in a config.
+    const dialect = { encoding: 'utf-8', quote: '"\\""', header_line: 1 };
+    expect(dialectWords({ delimiter: '","', dialect })).toBe('');
     expect(dialectWords({ delimiter: null, dialect: null })).toBe('');
     const odd = { encoding: 'windows-1252', quote: 'none', header_line: 4, skipped_lines: 3, decimal: ',' };
-    expect(dialectWords({ delimiter: ';', dialect: odd })).toBe(
+    expect(dialectWords({ delimiter: '";"', dialect: odd })).toBe(
       'delimiter ;, encoding windows-1252, no quotes, header in line 4, 3 lines above it skipped, decimal separator ,',
     );
-    expect(dialectWords({ delimiter: '\t', dialect: { ...dialect, header_line: null } })).toBe(
+    expect(dialectWords({ delimiter: '"\\t"', dialect: { ...dialect, header_line: null } })).toBe(
       'delimiter tab, no header',
     );
   });

@@ -91,9 +91,11 @@ export function readReport(report: StoredReport | null | undefined): RunReport |
  */
 export function dialectWords({ delimiter, dialect }: Pick<FileReceipt, 'delimiter' | 'dialect'>): string {
   const words: string[] = [];
-  if (delimiter && delimiter !== ',') words.push(`delimiter ${delimiter === '\t' ? 'tab' : delimiter}`);
+  const separator = unquoted(delimiter);
+  if (separator && separator !== ',') words.push(`delimiter ${separator === '\t' ? 'tab' : separator}`);
   if (!dialect) return words.join(', ');
-  const { encoding, quote, header_line, skipped_lines, footer_lines, decimal, thousands } = dialect;
+  const { encoding, header_line, skipped_lines, footer_lines } = dialect;
+  const [quote, decimal, thousands] = [dialect.quote, dialect.decimal, dialect.thousands].map(unquoted);
   if (encoding && encoding !== 'utf-8') words.push(`encoding ${encoding}`);
   if (quote && quote !== '"') words.push(quote === 'none' ? 'no quotes' : `quote ${quote}`);
   if (header_line === null || header_line === undefined) words.push('no header');
@@ -103,6 +105,17 @@ export function dialectWords({ delimiter, dialect }: Pick<FileReceipt, 'delimite
   if (decimal && decimal !== '.') words.push(`decimal separator ${decimal}`);
   if (thousands) words.push(`thousands separator ${thousands === ' ' ? 'space' : thousands}`);
   return words.join(', ');
+}
+
+/** A character that is written as it would be in a config: `";"`, `"\\t"`, `none`. */
+function unquoted(written: string | null | undefined): string {
+  if (!written?.startsWith('"')) return written ?? '';
+  try {
+    const text: unknown = JSON.parse(written);
+    return typeof text === 'string' ? text : written;
+  } catch {
+    return written;
+  }
 }
 
 /** One share of the rows read. */

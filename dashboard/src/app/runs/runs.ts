@@ -13,7 +13,7 @@ import { Params, Router, RouterLink } from '@angular/router';
 import { catchError, forkJoin, map, of } from 'rxjs';
 
 import { windowWords } from '../backfills/backfill-words';
-import { OUTCOME, Outcome, RUN_KIND, RUN_STATE, Run } from '../core/api/models';
+import { OUTCOME, Outcome, RUN_KIND, RUN_STATE, Run, RunState } from '../core/api/models';
 import { RunFilter, RunsApi } from '../core/api/runs';
 import { Clock } from '../core/clock';
 import { startOfDay } from '../core/days';
@@ -37,6 +37,7 @@ import { RunsPlace } from './runs-place';
 import {
   canRetry,
   canStop,
+  hasColumns,
   kindWord,
   lossWords,
   nextTry,
@@ -55,6 +56,15 @@ const OUTCOME_WORDS: Record<Outcome, string> = {
   clean: 'Clean',
   with_warnings: 'With warnings',
   nothing_loaded: 'Nothing loaded',
+};
+/** A run that completed may have warnings, or have loaded nothing: its outcome says that. */
+const TAB_WORDS: Record<RunState | '', string> = {
+  '': 'All',
+  queued: 'Queued',
+  running: 'Running',
+  succeeded: 'Completed',
+  failed: 'Failed',
+  stopped: 'Stopped',
 };
 const SHOWN_BARS = 60;
 
@@ -139,7 +149,7 @@ export class Runs {
       const counts = this.counts();
       const all = Object.values(counts ?? {}).reduce((sum, one) => sum + one, 0);
       const number = counts === undefined ? undefined : state === '' ? all : (counts[state] ?? 0);
-      return { state, label: state === '' ? 'All' : state.charAt(0).toUpperCase() + state.slice(1), number };
+      return { state, label: TAB_WORDS[state], number };
     }),
   );
   protected readonly filtered = computed(() =>
@@ -194,6 +204,11 @@ export class Runs {
     const text = typed.trim();
     const isName = this.names.value()?.includes(text) ?? false;
     this.narrow(isName ? { name: text, search: null } : { name: null, search: text });
+  }
+
+  /** A number of rows, for runs that read rows. */
+  protected rowsOf(run: Run, rows: number | null | undefined): string {
+    return count(hasColumns(run.kind) ? rows : undefined);
   }
 
   private inAddress(): Params {
