@@ -60,6 +60,7 @@ export class DataView {
   readonly sort = input<string>();
   readonly filter = input<Several>();
   readonly hide = input<Several>();
+  readonly internal = input<string>();
   readonly rows = input<string>();
   readonly row = input<string>();
 
@@ -77,6 +78,7 @@ export class DataView {
         sort: this.sort(),
         filter: this.filter(),
         hide: this.hide(),
+        internal: this.internal(),
         rows: this.rows(),
         row: this.row(),
       }),
@@ -87,8 +89,8 @@ export class DataView {
   protected readonly page = query(
     () => {
       const target = this.target();
-      const { sort, conditions, limit, offset } = this.look();
-      return target === undefined ? undefined : { target, sort, conditions, limit, offset };
+      const { sort, conditions, internal, limit, offset } = this.look();
+      return target === undefined ? undefined : { target, sort, conditions, internal, limit, offset };
     },
     ({ target, ...asked }) =>
       this.api.page(target, asked).pipe(
@@ -172,6 +174,10 @@ export class DataView {
     this.show({ hidden }, true);
   }
 
+  protected setInternal(internal: boolean): void {
+    this.show({ internal }, true);
+  }
+
   protected forward(): void {
     const shown = this.shown();
     if (shown?.next && !this.page.loading()) this.show({ offset: shown.offset + shown.rows.length });
@@ -196,8 +202,8 @@ export class DataView {
   protected save(): void {
     const target = this.target();
     if (target === undefined) return;
-    const { sort, conditions } = this.look();
-    const rows = this.api.csv(target, { sort, conditions });
+    const { sort, conditions, internal } = this.look();
+    const rows = this.api.csv(target, { sort, conditions, internal });
     this.download.send(rows, (answer) => saveAnswer(answer, 'rows.csv'));
   }
 

@@ -42,6 +42,8 @@ export interface DataQuery {
   limit?: number;
   /** Number of rows before the page. */
   offset?: number;
+  /** Whether the columns that elt adds are among them: `_elt_run_id`, `_elt_file` and others. */
+  internal?: boolean;
 }
 
 /** Rows of target tables. The requests are written by hand, because the generated ones can send no form without a file and read no CSV. */
@@ -77,6 +79,7 @@ function paramsOf(target: Target, query: DataQuery): HttpParams {
   if ('config' in target) params = params.set('config_id', target.config);
   if (query.sort) params = params.set('sort', query.sort);
   if (query.limit !== undefined) params = params.set('limit', query.limit);
+  if (query.internal) params = params.set('internal', true);
   if (query.offset) params = params.set('offset', query.offset);
   for (const { column, operator, value } of query.conditions) {
     params = params.append('filter', spelled({ column, operator, value }));
