@@ -58,7 +58,7 @@ test('what was changed, deleted or replaced since is named', async ({ admin: pag
   await expect(state.getByText('Clean', { exact: true })).toHaveCount(0);
   const said = page.getByRole('main').getByRole('alert').filter({ hasText: 'The table does not agree' });
   await expect(said).toContainText('4 of its 5 rows are in the table, 1 of them with other values.');
-  await said.getByText('Rows with other values').click();
+  await said.getByText('Rows with other values', { exact: true }).click();
   await expect(said.getByRole('listitem')).toHaveCount(1);
   const files = page.getByRole('region', { name: 'Files that differ' });
   await expect(files.getByRole('row', { name: /^a\.csv|altered\/a\.csv/ })).toContainText('Same content');
