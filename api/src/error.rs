@@ -19,6 +19,7 @@ use utoipa::ToSchema;
 use crate::collision::GAVE_WAY;
 use crate::metrics::RefusedToken;
 use crate::pool::{ALL_BUSY, NoConnection};
+use crate::request_words::{about_content, about_path};
 
 /// Result of a handler.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -26,7 +27,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// The media type of every error.
 pub const PROBLEM: &str = "application/problem+json";
 
-const SEE_DOCS: &str = "/docs shows what this address takes.";
+const SEE_DOCS: &str = "The API documentation at /docs says what this address takes.";
 
 /// Seconds a caller should wait while the database is away.
 const DATABASE_RETRY_SECONDS: u64 = 5;
@@ -254,6 +255,12 @@ impl From<OpenError> for Error {
     }
 }
 
+impl From<PathRejection> for Error {
+    fn from(rejection: PathRejection) -> Self {
+        Self::refused(rejection.status(), Code::InvalidPath, about_path(&rejection), SEE_DOCS)
+    }
+}
+
 macro_rules! from_rejections {
     ($($rejection:ty => $code:expr),+ $(,)?) => {$(
         impl From<$rejection> for Error {
@@ -261,7 +268,7 @@ macro_rules! from_rejections {
                 let status = rejection.status();
                 let code = if status == StatusCode::PAYLOAD_TOO_LARGE { code_of(status) } else { $code };
                 let next_step = next_step_of(status).unwrap_or_else(|| SEE_DOCS.into());
-                Self::refused(status, code, in_our_words(rejection.body_text()), &next_step)
+                Self::refused(status, code, about_content(&rejection.body_text()), &next_step)
             }
         }
     )+};
@@ -269,23 +276,12 @@ macro_rules! from_rejections {
 
 from_rejections! {
     JsonRejection => Code::InvalidJson,
-    PathRejection => Code::InvalidPath,
     QueryRejection => Code::InvalidQuery,
     FormRejection => Code::InvalidForm,
     BytesRejection => Code::InvalidBody,
     StringRejection => Code::InvalidBody,
     MultipartRejection => Code::InvalidMultipart,
     MultipartError => Code::InvalidMultipart,
-}
-
-/// axum's sentences about a request, without how it came to know.
-fn in_our_words(said: String) -> String {
-    const BEGINNINGS: [(&str, &str); 2] = [
-        ("Failed to deserialize query string: ", "the query is not understood: "),
-        ("Failed to deserialize the JSON body into the target type: ", "the JSON is not what is expected here: "),
-    ];
-    let ours = BEGINNINGS.iter().find_map(|(theirs, ours)| Some(format!("{ours}{}", said.strip_prefix(theirs)?)));
-    ours.unwrap_or(said)
 }
 
 /// An RFC 9457 problem document, with `error` for clients that look for that member.

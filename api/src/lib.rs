@@ -33,6 +33,7 @@ pub mod oidc;
 mod openapi;
 pub mod page;
 mod pool;
+mod request_words;
 pub mod routes;
 pub mod second_factor;
 pub mod settings;

@@ -13,7 +13,10 @@ use elt_shared::settings::{AllowedVariables, NetworkSettings};
 use elt_shared::store::configs::{ConfigAuthor, ConfigVersion};
 use elt_shared::store::secrets::{self, ReadError};
 use elt_shared::stored_secret::{Asker, SecretReferences};
-use elt_shared::target::{self, AnswerLimits, Export, Page, PageQuery, TableRef, TargetError, export_csv, read_page};
+use elt_shared::target::{
+    self, AnswerLimits, Export, Filter, Group, Page, PageQuery, TableRef, TargetError, count_groups, export_csv,
+    read_page,
+};
 use futures::Stream;
 use sqlx::PgConnection;
 use tokio::time::timeout;
@@ -75,6 +78,21 @@ impl OpenTarget {
         let asked = timeout(LONGEST_PAGE, table.existing(&mut self.connection)).await;
         let existing = asked.unwrap_or_else(|_| Err(sqlx::Error::Io(io::ErrorKind::TimedOut.into())))?;
         Ok(existing.map(|existing| existing.columns.into_iter().map(|column| column.name).collect()))
+    }
+
+    /// Counts the rows of `table` by the values of `columns`. `None`: counting takes too long.
+    ///
+    /// # Errors
+    /// As [`count_groups`].
+    pub async fn groups(
+        &mut self,
+        table: &TableRef,
+        columns: &[&str],
+        filters: &[Filter],
+        most: u32,
+    ) -> Result<Option<Vec<Group>>, TargetError> {
+        let counted = timeout(LONGEST_PAGE, count_groups(&mut self.connection, table, columns, filters, most)).await;
+        counted.unwrap_or_else(|_| Err(failed(io::ErrorKind::TimedOut.into())))
     }
 
     /// Reads a page of `table`.

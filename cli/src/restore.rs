@@ -172,7 +172,7 @@ async fn check(file: &Path) -> anyhow::Result<Manifest> {
         return Err(unusable(format!("a newer elt made {}, in a format that this one does not know", file.display())));
     }
     let manifest: Manifest =
-        serde_json::from_slice(&text).map_err(|_| unusable(format!("{} is no backup of elt", file.display())))?;
+        serde_json::from_slice(&text).map_err(|_| unusable(format!("{} is not a backup of elt", file.display())))?;
     let schema = manifest.schema();
     match schema.state() {
         SchemaState::TooNew | SchemaState::Foreign => Err(refuse_unusable(&schema)),

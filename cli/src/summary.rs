@@ -60,16 +60,30 @@ fn headline(run: &Run) -> String {
     format!("{kind} {} of {}: {}{took}", run.id, run.name, ended(run))
 }
 
-/// The run's state and outcome.
+/// The outcome of a run that succeeded, else its state; with what it did not load.
 fn ended(run: &Run) -> String {
-    let came_to = match (run.outcome, run.kind) {
-        (None | Some(Outcome::Clean), _) => "",
-        (Some(Outcome::WithWarnings), _) => " with warnings",
-        (Some(Outcome::NothingLoaded), RunKind::TestConnection) => ", but none of the connections can be used",
-        (Some(Outcome::NothingLoaded), RunKind::Check | RunKind::Plan) => ", but none of its data can be loaded",
-        (Some(Outcome::NothingLoaded), _) => ", but none of its data could be loaded",
+    let word = match (run.state, run.outcome, run.kind) {
+        (RunState::Succeeded, Some(Outcome::Clean), _) => "clean",
+        (RunState::Succeeded, Some(Outcome::WithWarnings), _) => "with warnings",
+        (RunState::Succeeded, Some(Outcome::NothingLoaded), RunKind::TestConnection) => "no connection can be used",
+        (RunState::Succeeded, Some(Outcome::NothingLoaded), RunKind::Check | RunKind::Plan) => "nothing can be loaded",
+        (RunState::Succeeded, Some(Outcome::NothingLoaded), _) => "nothing loaded",
+        (state, ..) => state.as_str(),
     };
-    format!("{}{came_to}", run.state)
+    let lost = report_of(run).map(|report| lost(&report)).filter(|lost| !lost.is_empty());
+    format!("{word}{}", lost.map(|lost| format!(" ({lost})")).unwrap_or_default())
+}
+
+/// Counts of the rows and files that were not loaded: `3 rows rejected, 1 file left out`.
+fn lost(report: &RunReport) -> String {
+    let counts = [
+        (report.rows_quarantined, "row rejected", "rows rejected"),
+        (report.left_out_total, "file left out", "files left out"),
+    ];
+    let said = counts.iter().filter(|(number, ..)| *number > 0);
+    said.map(|(number, one, many)| format!("{} {}", count(*number), if *number == 1 { one } else { many }))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn files(report: &RunReport) -> String {

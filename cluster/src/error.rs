@@ -37,7 +37,7 @@ pub enum LocalError {
         folder: PathBuf,
     },
     /// A folder of root's holds files that elt did not make.
-    #[error("elt would run as `{account}`, and {folder} belongs to root and is no data folder of elt")]
+    #[error("elt would run as `{account}`, and {folder} belongs to root and is not a data folder of elt")]
     NoDataFolder {
         /// The account to run as.
         account: String,

@@ -84,6 +84,52 @@ test('what is written beside the rows belongs to them, however long the next pag
   await expect(page.getByText(`201–${ROWS} of ${ROWS}`)).toBeVisible();
 });
 
+test('the address keeps what is shown, and the last page is one click away', async ({ admin: page }) => {
+  await page.goto(`/ui/data-view?config=${config}`);
+  const grid = page.getByRole('region', { name: 'Rows of the table' });
+  await page.getByRole('button', { name: 'Last page' }).click();
+  await expect(page.getByText(`201–${ROWS} of ${ROWS}`)).toBeVisible();
+  await expect(page).toHaveURL(/row=201/);
+  await expect(grid.getByRole('row')).toHaveCount(ROWS - 200 + 1);
+  await page.reload();
+  await expect(page.getByText(`201–${ROWS} of ${ROWS}`)).toBeVisible();
+  await page.getByRole('button', { name: 'First page' }).click();
+  await expect(page.getByText(`1–100 of ${ROWS}`)).toBeVisible();
+
+  await grid.getByRole('button', { name: /^amount/ }).click();
+  await page.getByLabel('Column', { exact: true }).selectOption('city');
+  await page.getByLabel('Comparison').selectOption('is');
+  await page.getByLabel('Value').fill('city 3');
+  await page.getByRole('button', { name: 'Filter', exact: true }).click();
+  await page.getByRole('button', { name: 'Columns' }).click();
+  await page.getByRole('menuitemcheckbox', { name: 'note' }).click();
+  await page.keyboard.press('Escape');
+  await page.getByLabel('Rows per page').selectOption('25');
+  const found = await rows("cities where city = 'city 3'");
+  await expect(page.getByText(`1–25 of ${found}`)).toBeVisible();
+  const shown = async (): Promise<void> => {
+    await expect(page.getByText(`1–25 of ${found}`)).toBeVisible();
+    await expect(grid.getByRole('columnheader')).toHaveCount(3);
+    await expect(grid.getByRole('columnheader', { name: /^amount/ })).toHaveAttribute(
+      'aria-sort',
+      'ascending',
+    );
+    await expect(page.getByRole('list', { name: 'Filters' })).toContainText('city is city 3');
+  };
+  await shown();
+  await page.reload();
+  await shown();
+  await page.getByRole('link', { name: 'Runs', exact: true }).click();
+  await expect(page.getByRole('heading', { name: 'Runs', exact: true })).toBeVisible();
+  await page.goBack();
+  await shown();
+
+  await page.goto(`/ui/data-view?config=${config}&row=9001`);
+  await expect(page.getByText('The table ends before this page')).toBeVisible();
+  await page.getByRole('button', { name: 'First page' }).click();
+  await expect(page.getByText(`1–100 of ${ROWS}`)).toBeVisible();
+});
+
 test('what is shown can be exported as CSV', async ({ admin: page }) => {
   await page.goto(`/ui/data-view?config=${config}`);
   await page.getByLabel('Column', { exact: true }).selectOption('city');

@@ -84,3 +84,29 @@ test('a job that was run leaves no draft', async ({ admin: page }) => {
   await page.getByRole('link', { name: 'New job' }).first().click();
   await expect(page.getByRole('button', { name: 'Choose a YAML file' })).toBeVisible();
 });
+
+test('what was typed into a dialog is not lost by a click beside it, and Escape asks first', async ({
+  admin: page,
+}) => {
+  await page.goto('/ui/users');
+  const add = page.getByRole('button', { name: 'Add a user' });
+  const dialog = page.getByRole('dialog', { name: 'Add a user' });
+  await add.click();
+  await expect(dialog).toBeVisible();
+  await page.keyboard.press('Escape');
+  await expect(dialog).toHaveCount(0);
+
+  await add.click();
+  await dialog.getByLabel('Name').fill('half typed');
+  await page.mouse.click(5, 5);
+  await expect(dialog.getByLabel('Name')).toHaveValue('half typed');
+  await page.keyboard.press('Escape');
+  const question = page.getByRole('alertdialog');
+  await expect(question).toContainText('Discard what you typed?');
+  await question.getByRole('button', { name: 'Cancel' }).click();
+  await expect(question).toHaveCount(0);
+  await expect(dialog.getByLabel('Name')).toHaveValue('half typed');
+  await page.keyboard.press('Escape');
+  await question.getByRole('button', { name: 'Discard' }).click();
+  await expect(dialog).toHaveCount(0);
+});

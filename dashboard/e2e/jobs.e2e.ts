@@ -1,6 +1,7 @@
 import { createServer, Server } from 'node:http';
 import { AddressInfo } from 'node:net';
 
+import { call, yamlForm } from './support/api';
 import { put } from './support/server';
 import { rows, sql } from './support/sql';
 import { expect, expectAccessible, test } from './support/test';
@@ -96,7 +97,7 @@ test('a plan says what would happen, and changes nothing', async ({ admin: page 
   );
   await page.getByRole('button', { name: /^Plan/ }).click();
   const result = page.getByRole('region', { name: 'Result' });
-  await expect(result.getByText('Succeeded')).toBeVisible();
+  await expect(result.getByText('Clean', { exact: true }).first()).toBeVisible();
   await expect(result).toContainText('2 new');
   await expect(result).toContainText(/create table/i);
   await expect(result).toContainText('Bergen');
@@ -112,7 +113,9 @@ test('the connections can be tested first', async ({ admin: page }) => {
     `name: tested\nsources:\n  - type: local\n    path: ${folder}\ntarget:\n  table: tested\n`,
   );
   await page.getByRole('button', { name: 'Test the connections' }).click();
-  await expect(page.getByRole('region', { name: 'Result' }).getByText('Succeeded')).toBeVisible();
+  await expect(
+    page.getByRole('region', { name: 'Result' }).getByText('Clean', { exact: true }).first(),
+  ).toBeVisible();
 });
 
 test.describe('a job that starts from a URL', () => {
@@ -200,10 +203,17 @@ test.describe('a run that takes its time', () => {
       'step',
     );
     await expect.poll(() => pages).toBeGreaterThan(2);
+    // The number of pages is not known, so it says how many there were, and no percentage.
+    const progress = page.getByTestId('progress');
+    await expect(progress).toContainText(/Reading the sources….* · \d+ files or pages · \d+ rows?/s);
+    await expect(progress).toContainText(/so far/);
+    await expect(progress).not.toContainText('%');
 
     await page.getByRole('button', { name: 'Stop' }).click();
     await page.getByRole('alertdialog').getByRole('button', { name: 'Stop the run' }).click();
     await expect(state.getByText('Stopped').first()).toBeVisible();
+    await expect(state).toContainText('admin asked to stop the run');
+    await expect(state.locator('li.failed')).toHaveCount(0);
     const [found] = await sql("select to_regclass('slow') is null as missing");
     expect(found?.['missing']).toBe(true);
 
@@ -216,6 +226,29 @@ test.describe('a run that takes its time', () => {
     await page.getByRole('alertdialog').getByRole('button', { name: 'Stop the run' }).click();
     await expect(state.getByText('Stopped').first()).toBeVisible();
   });
+});
+
+test('a run over a large file says how much of it is done, how fast, and when it ends', async ({
+  admin: page,
+}) => {
+  const lines = Array.from(
+    { length: 400_000 },
+    (_, at) => `${at},name ${at},${at % 97}.5,some words to read`,
+  );
+  const folder = put('large/a.csv', `id,name,amount,note\n${lines.join('\n')}\n`);
+  const yaml = `name: large\nsources:\n  - type: local\n    path: ${folder}\ntarget:\n  table: large\n`;
+  const { id } = await call<{ id: number }>('POST', '/upload-config', yamlForm(yaml));
+  const run = await call<{ id: string }>('POST', '/runs', { config_id: id, now: true });
+  await page.goto(`/ui/runs/${run.id}`);
+  const bar = page.getByRole('progressbar', { name: 'Progress of this step' });
+  const progress = page.getByTestId('progress');
+  await expect(progress).toContainText(/Loading the rows: \d+%/);
+  await expect(progress).toContainText(/of 400,000 rows · .*rows per second/s);
+  const at = async (): Promise<number> => Number(await bar.getAttribute('aria-valuenow'));
+  const first = await at();
+  await expect.poll(at).toBeGreaterThan(first);
+  await expect(page.getByText('Clean', { exact: true }).first()).toBeVisible({ timeout: 120_000 });
+  await expect(progress).toHaveCount(0);
 });
 
 test('a failure says what happened and what to do', async ({ admin: page }) => {

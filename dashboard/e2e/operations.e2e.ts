@@ -91,7 +91,7 @@ test('failed runs of a paused pipeline are counted and queued again, wait, and l
   await page.getByRole('alertdialog').getByRole('button', { name: 'Resume' }).click();
   await expect(page.getByRole('button', { name: `Pause ${NAME}` })).toBeVisible();
   await page.goto(run);
-  await expect(state.getByText('Succeeded').first()).toBeVisible({ timeout: 120_000 });
+  await expect(state.getByText('Clean', { exact: true }).first()).toBeVisible({ timeout: 120_000 });
   await page.goto(`/ui/data-view?config=${config_id}`);
   await expect(page.getByRole('cell', { name: '2', exact: true })).toBeVisible();
 });

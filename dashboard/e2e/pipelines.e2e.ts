@@ -62,6 +62,44 @@ test('the runs suggest every pipeline by a part of its name', async ({ admin: pa
   );
 });
 
+test('runs are found by a part of the name and by day, and no number counts others', async ({
+  admin: page,
+}) => {
+  await page.goto('/ui/runs');
+  const box = page.getByLabel('Pipeline', { exact: true });
+  await box.fill('LAKE');
+  await box.press('Enter');
+  await expect(page).toHaveURL(/search=LAKE/);
+  const runs = page.getByRole('region', { name: 'Runs' });
+  await expect(runs.getByRole('link', { name: 'zz lakes' })).toHaveCount(1);
+  await expect(runs.getByRole('row')).toHaveCount(2);
+  // The numbers of the tabs are those of the pipelines found, not of all runs.
+  const states = page.getByRole('navigation', { name: 'State' });
+  await expect(states.getByRole('link', { name: /^All/ })).toHaveText(/All\s*1$/);
+  await expect(page.getByText('1 in all')).toBeVisible();
+
+  const day = (days: number): string => {
+    const at = new Date(Date.now() + days * 86_400_000);
+    return at.toISOString().slice(0, 10);
+  };
+  await page.getByLabel('From', { exact: true }).fill(day(2));
+  await expect(page.getByText('No run matches')).toBeVisible();
+  // How many runs of each state a range of time has is not known, so nothing is claimed.
+  await expect(states.getByRole('link', { name: /^All/ })).toHaveText(/All\s*$/);
+  await page.getByLabel('From', { exact: true }).fill(day(-2));
+  await expect(runs.getByRole('link', { name: 'zz lakes' })).toHaveCount(1);
+  await page.getByLabel('To', { exact: true }).fill(day(-2));
+  await expect(page.getByText('No run matches')).toBeVisible();
+  await page.getByLabel('To', { exact: true }).fill('');
+  await expectAccessible(page, 'runs of a range of time');
+
+  await runs.getByRole('link', { name: 'zz lakes' }).click();
+  await page.getByRole('link', { name: 'Runs, as filtered' }).click();
+  await expect(page).toHaveURL(new RegExp(`search=LAKE.*from=${day(-2)}`));
+  await page.getByRole('link', { name: 'Clear filters' }).click();
+  await expect(page).toHaveURL(/\/ui\/runs$/);
+});
+
 test('a version is found however old it is', async ({ admin: page }) => {
   await page.goto('/ui/config-history');
   const versions = page.getByRole('region', { name: 'Versions' });

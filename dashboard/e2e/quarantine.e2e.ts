@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { call, runOnce, yamlForm } from './support/api';
 import { put } from './support/server';
 import { rows } from './support/sql';
-import { expect, test } from './support/test';
+import { expect, expectAccessible, test } from './support/test';
 
 const ROWS = 'id,amount\n1,12.50\n2,-3.00\nx,5.00\n4,9.00\n';
 
@@ -41,12 +41,47 @@ test('rejected rows are kept with their reasons, and loaded once the contract is
   await page.getByRole('button', { name: 'Replay 1' }).click();
   await page.getByRole('alertdialog').getByRole('button', { name: 'Replay' }).click();
   await expect(page).toHaveURL(/\/ui\/runs\//);
-  await expect(page.getByRole('region', { name: 'State', exact: true }).getByText('Succeeded')).toBeVisible();
+  await expect(
+    page.getByRole('region', { name: 'State', exact: true }).getByText('Clean', { exact: true }).first(),
+  ).toBeVisible();
   expect(await rows('bills')).toBe(3);
   expect(await rows('bills where amount = -3')).toBe(1);
 
   await page.goto(`/ui/quarantine?config=${mended.id}`);
   await expect(list.getByRole('row', { name: /:3/ })).toContainText('Replayed');
+});
+
+test('the quarantine says who rejected rows, and counts and filters all of them', async ({ admin: page }) => {
+  const lines = Array.from({ length: 131 }, (_, at) => (at < 100 ? `${at},twelve` : `x${at},1.00`));
+  const folder = put('ledgers/a.csv', `id,amount\n${lines.join('\n')}\n999,1.00\n`);
+  const yaml = `name: ledgers\nsources:\n  - type: local\n    path: ${folder}\ntarget:\n  table: ledgers\nschema:\n  columns:\n    id: int64\n    amount: decimal(18,2)\non_bad_row: quarantine\n`;
+  const run = await runOnce(yaml);
+  expect(run.rows_inserted).toBe(1);
+
+  await page.goto('/ui/quarantine');
+  const runs = page.getByRole('region', { name: 'Runs that rejected rows' });
+  await expect(runs.getByRole('row', { name: /ledgers/ })).toContainText('131');
+  await expectAccessible(page, 'the quarantine before a choice');
+  await runs.getByRole('link', { name: 'ledgers' }).click();
+  await expect(page).toHaveURL(new RegExp(`run=${run.id}`));
+  await expect(page.getByText('50 of 131 shown')).toBeVisible();
+  const reasons = page.getByRole('group', { name: 'Reasons' });
+  await expect(reasons.getByRole('button', { name: 'wrong type in amount · 100' })).toBeVisible();
+
+  const ids = reasons.getByRole('button', { name: 'wrong type in id · 31' });
+  await ids.click();
+  await expect(page.getByText('31 in all')).toBeVisible();
+  const list = page.getByRole('region', { name: 'Rejected rows' });
+  await expect(list.getByRole('row')).toHaveCount(32);
+  await page.reload();
+  await expect(page.getByText('31 in all')).toBeVisible();
+  await expect(ids).toHaveAttribute('aria-pressed', 'true');
+  await expectAccessible(page, 'the quarantine with a reason chosen');
+  await page.getByLabel('Choose all rows shown').check();
+  await expect(page.getByRole('button', { name: 'Replay 31' })).toBeEnabled();
+  await page.getByLabel('Choose all rows shown').uncheck();
+  await ids.click();
+  await expect(page.getByText('50 of 131 shown')).toBeVisible();
 });
 
 test('what a run loaded can be taken back', async ({ admin: page }) => {
@@ -68,6 +103,8 @@ test('what a run loaded can be taken back', async ({ admin: page }) => {
   await page.getByRole('button', { name: 'Undo' }).click();
   await page.getByRole('alertdialog').getByRole('button', { name: 'Undo the run' }).click();
   await expect(page).not.toHaveURL(new RegExp(run.id));
-  await expect(page.getByRole('region', { name: 'State', exact: true }).getByText('Succeeded')).toBeVisible();
+  await expect(
+    page.getByRole('region', { name: 'State', exact: true }).getByText('Clean', { exact: true }).first(),
+  ).toBeVisible();
   await expect.poll(() => rows('taken')).toBe(0);
 });

@@ -11,7 +11,9 @@ test('a job that is run watches its sources from then on, until it is stopped', 
     `name: watched\nsources:\n  - type: local\n    path: ${folder}\n    settle_seconds: 0\ntarget:\n  table: watched\n`,
   );
   await page.getByRole('button', { name: 'Run now' }).click();
-  await expect(page.getByRole('region', { name: 'State', exact: true }).getByText('Succeeded')).toBeVisible();
+  await expect(
+    page.getByRole('region', { name: 'State', exact: true }).getByText('Clean', { exact: true }).first(),
+  ).toBeVisible();
   expect(await rows('watched')).toBe(1);
   put('watched/b.csv', 'id\n2\n3\n');
   await expect.poll(() => rows('watched'), { timeout: 90_000 }).toBe(3);
@@ -25,7 +27,7 @@ test('a job that is run watches its sources from then on, until it is stopped', 
   await row.getByRole('button', { name: 'Resume watched' }).click();
   await expect(row).toContainText('Active');
   await row.getByRole('link', { name: 'watched' }).click();
-  await expect(page.getByRole('row', { name: /Changed source/ }).first()).toContainText('Succeeded');
+  await expect(page.getByRole('row', { name: /Changed source/ }).first()).toContainText('Clean');
 
   await page.goto('/ui/schedules');
   await row.getByRole('button', { name: 'Stop watched' }).click();
@@ -46,11 +48,11 @@ test('a job is scheduled by cron in a zone, inside a window', async ({ admin: pa
   );
   await page.getByRole('button', { name: 'Schedule…' }).click();
   const dialog = page.getByRole('dialog');
-  await dialog.getByLabel('Not before').fill('2030-01-01T08:00');
-  await dialog.getByLabel('Ends').fill('2029-01-01T08:00');
+  await dialog.getByLabel('Start', { exact: true }).fill('2030-01-01T08:00');
+  await dialog.getByLabel('End', { exact: true }).fill('2029-01-01T08:00');
   await expect(dialog.getByRole('alert')).toContainText('must be after the start');
   await expect(dialog.getByRole('button', { name: 'Schedule' })).toBeDisabled();
-  await dialog.getByLabel('Ends').fill('2030-02-01T08:00');
+  await dialog.getByLabel('End', { exact: true }).fill('2030-02-01T08:00');
   await dialog.getByLabel('Times', { exact: true }).selectOption('Every night at 02:00');
   await expect(dialog.getByLabel('Cron expression')).toHaveValue('0 2 * * *');
   await expect(dialog).toContainText('Every day at 02:00.');
@@ -87,7 +89,7 @@ test.describe('a YAML with a schedule of its own', () => {
     await expect(dialog.getByLabel('Time zone of the expression')).toHaveValue('America/New_York');
     await expect(dialog.getByLabel('When the previous run is still running')).toHaveValue('queue');
     await expect(dialog.getByLabel('Also run when the sources change')).not.toBeChecked();
-    await expect(dialog.getByLabel('Not before')).toHaveValue('2030-01-01T08:00');
+    await expect(dialog.getByLabel('Start', { exact: true })).toHaveValue('2030-01-01T08:00');
     await expect(dialog).toContainText('time zone of this browser, Europe/Berlin');
     await expectAccessible(page, 'the schedule of a YAML');
     const [request] = await Promise.all([

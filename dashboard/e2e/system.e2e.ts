@@ -36,15 +36,15 @@ test('a user is added, locked out, let in, made an admin, and removed', async ({
     // What lies under a dialog or a menu is hidden from everybody.
     await expect(page.locator('.cdk-overlay-backdrop')).toHaveCount(0);
   };
-  await choose('Lock', 'Lock');
-  await expect(row).toContainText('Locked');
+  await choose('Disable', 'Disable');
+  await expect(row).toContainText('Disabled');
   await theirs.goto('/ui/coverage');
   await expect(theirs).toHaveURL(/\/ui\/login/);
   await context.close();
 
-  await choose('Unlock');
-  await expect(row).toContainText('Yes');
-  await choose('Make an admin', 'Change the role');
+  await choose('Enable');
+  await expect(row).toContainText('Active');
+  await choose('Change role to Admin', 'Change the role');
   await expect(row).toContainText('Admin');
   await choose('Remove', 'Remove');
   await expect(row).toBeHidden();
@@ -52,6 +52,7 @@ test('a user is added, locked out, let in, made an admin, and removed', async ({
 
   await page.goto('/ui/audit?action=%2Fusers');
   const audit = page.getByRole('region', { name: 'Audit' });
+  await expect(audit.getByRole('row', { name: /Added a user/ }).first()).toContainText('grace');
   await expect(audit.getByRole('row', { name: /DELETE \/users/ }).first()).toContainText('Done');
   const added = audit.getByRole('row', { name: /POST \/users/ }).filter({ hasText: 'grace' });
   await expect(added).toBeVisible();
@@ -84,8 +85,8 @@ test.describe('the last admin', () => {
   test('cannot lock themselves out', async ({ admin: page }) => {
     await page.goto('/ui/users');
     await page.getByRole('button', { name: 'Change admin' }).click();
-    await page.getByRole('menuitem', { name: 'Lock' }).click();
-    await page.getByRole('alertdialog').getByRole('button', { name: 'Lock' }).click();
+    await page.getByRole('menuitem', { name: 'Disable' }).click();
+    await page.getByRole('alertdialog').getByRole('button', { name: 'Disable' }).click();
     await expect(page.getByText('last admin')).toBeVisible();
   });
 });
@@ -164,4 +165,34 @@ test.describe('without the server', () => {
     await context.setOffline(false);
     await expect(page.getByText('What you see may be old')).toBeHidden({ timeout: 60_000 });
   });
+});
+
+test('an address that names no id leads nowhere, and asks the server for nothing', async ({
+  admin: page,
+}) => {
+  for (const path of ['runs/seven', 'config-history/NaN', 'config-history/-1', 'backfills/x']) {
+    await page.goto(`/ui/${path}`);
+    await expect(page.getByText('There is no page at this address')).toBeVisible();
+  }
+});
+
+test('a page that was opened has the focus, and a choice on it keeps its own', async ({ admin: page }) => {
+  await page.goto('/ui/runs');
+  await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Workers' }).click();
+  await expect(page.getByRole('heading', { name: 'Workers', exact: true })).toBeVisible();
+  await expect(page.locator('#content')).toBeFocused();
+  await page.goto('/ui/runs');
+  await page.getByLabel('Outcome').selectOption('Clean');
+  await expect(page).toHaveURL(/outcome=clean/);
+  await expect(page.locator('#content')).not.toBeFocused();
+});
+
+test('the log and the timeline keep how they are looked at in the address', async ({ admin: page }) => {
+  await page.goto('/ui/logs');
+  await page.getByRole('group', { name: 'New lines' }).getByRole('button', { name: 'Live' }).click();
+  await expect(page).toHaveURL(/follow=live/);
+  await page.reload();
+  await expect(
+    page.getByRole('group', { name: 'New lines' }).getByRole('button', { name: 'Live' }),
+  ).toHaveAttribute('aria-pressed', 'true');
 });

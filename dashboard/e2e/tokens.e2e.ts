@@ -11,7 +11,7 @@ test('an API token is created for a service account, used by a program, and revo
   await dialog.getByLabel('Role').selectOption('admin');
   await dialog.getByRole('button', { name: 'Save' }).click();
   await expect(page.getByRole('row', { name: /^deploy service account/ })).toContainText(
-    'No, only API tokens',
+    'Active, with API tokens only',
   );
 
   await page.goto('/ui/api-tokens');

@@ -260,7 +260,7 @@ async fn enqueue_manual(
     let window = &request.pipeline.window;
     let waits = opens.map(|start| {
         let local = start.with_timezone(&window.timezone);
-        format!("its window, which opens at {} {}", local.format("%Y-%m-%d %H:%M:%S"), window.timezone)
+        format!("its start time, {} {}", local.format("%Y-%m-%d %H:%M:%S"), window.timezone)
     });
     let new = NewRun {
         kind: RunKind::Run,

@@ -174,7 +174,7 @@ async fn every_bad_day_ends_with_a_sentence() {
     3 x http_truncated: http://127.0.0.1:PORT/broken-gzip broke off after 0 bytes: Invalid gzip header (3 attempts)
     1 x http_not_json: http://127.0.0.1:PORT/html did not answer with JSON: it is an HTML or XML page
     1 x http_not_json: http://127.0.0.1:PORT/empty did not answer with JSON: it is empty
-    1 x http_not_json: http://127.0.0.1:PORT/broken did not answer with JSON: it is no JSON at line 1 column 9
+    1 x http_not_json: http://127.0.0.1:PORT/broken did not answer with JSON: it is not JSON at line 1 column 9
     6 x http_redirect: http://127.0.0.1:PORT/loop redirected more than 5 times
     1 x http_redirect: http://127.0.0.1:PORT/nowhere redirected to nowhere
     1 x http_redirect: http://127.0.0.1:PORT/redirect redirected to a `file:` URL

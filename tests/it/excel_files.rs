@@ -202,8 +202,8 @@ async fn files_that_are_no_workbooks_leave_the_others_alone() {
         reasons,
         [
             "b.xlsx: it is encrypted with a password",
-            "c.xls: it is no workbook but a web page (HTML)",
-            "d.xlsx: it is no workbook but text, such as CSV",
+            "c.xls: it is not a workbook but a web page (HTML)",
+            "d.xlsx: it is not a workbook but text, such as CSV",
         ]
     );
 }

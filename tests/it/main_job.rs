@@ -1,5 +1,6 @@
 //! The main job, end to end: files through API, queue and worker into a table, exactly once.
 
+use reqwest::multipart::Form;
 use serde_json::{Value, json};
 
 use crate::support::TestApp;
@@ -105,6 +106,27 @@ async fn tables_are_named_by_their_configs_and_shared_ones_add_up() {
 }
 
 #[tokio::test]
+async fn a_page_of_data_begins_after_any_number_of_rows() {
+    let app = TestApp::start().await;
+    app.folder().write("a.csv", "id\n1\n2\n3\n4\n5\n");
+    let run = app.load(&app.yaml("people", "")).await;
+    let config = run["config_id"].to_string();
+    let ids = async |offset: &str| {
+        let query = [("sort", "id"), ("limit", "2"), ("offset", offset)];
+        let form = Form::new().text("config_id", config.clone());
+        let page = app.post("/data-view").query(&query).form(form).await.ok();
+        let rows = page["rows"].as_array().expect("rows").iter().map(|row| row["id"].as_i64().expect("an id"));
+        (rows.collect::<Vec<_>>(), page["total"].as_i64(), page["next"].is_string())
+    };
+    assert_eq!(ids("0").await, (vec![1, 2], Some(5), true));
+    assert_eq!(ids("3").await, (vec![4, 5], Some(5), false));
+    assert_eq!(ids("9").await, (vec![], Some(5), false));
+    let form = Form::new().text("config_id", config.clone());
+    let refused = app.post("/data-view").query(&[("offset", "-1")]).form(form).await;
+    assert_eq!(refused.problem(400)["code"], "invalid_query");
+}
+
+#[tokio::test]
 async fn a_target_of_its_own_is_reached_with_its_own_credentials() {
     let app = TestApp::start().await;
     app.folder().write("a.csv", "id\n1\n");
@@ -131,6 +153,10 @@ async fn rejected_rows_are_seen_mended_and_loaded_after_all() {
         "{rejected:#}"
     );
     assert!(row["reason"].as_str().is_some_and(|reason| reason.contains("seven")), "{row:#}");
+    let reasons = json!([{ "code": "wrong_type", "column": "id", "rows": 1 }]);
+    assert_eq!((&rejected["total"], &rejected["reasons"]), (&json!(1), &reasons));
+    let other = app.get(&format!("/quarantine?{query}&code=missing_value")).await.ok();
+    assert_eq!((&other["total"], &other["reasons"]), (&json!(0), &reasons), "all reasons, whichever is looked at");
     let file = app.get(&format!("/quarantine/export?{query}")).await;
     assert!(file.text.lines().nth(1).is_some_and(|line| line.contains("\"seven,Bob\"")), "{}", file.text);
     assert_eq!(app.get("/quarantine").await.problem(400)["code"], "invalid_query");

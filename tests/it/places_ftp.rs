@@ -273,7 +273,7 @@ async fn what_is_wrong_is_said() {
     source_login: ftp://127.0.0.1:PORT did not let elt in: it answered 530 to the login (user "ann")
     source_missing: there is no ftp://127.0.0.1:PORT/missing.csv
     source_missing: there is no ftp://127.0.0.1:PORT/missing/
-    bad_glob: ftp://127.0.0.1:PORT/a[.csv is no glob: unclosed character class; missing ']'
+    bad_glob: ftp://127.0.0.1:PORT/a[.csv is not a valid glob pattern: unclosed character class; missing ']'
     source_unreachable: ftp://127.0.0.1:PORT could not be reached: Connection refused (os error 111) (3 attempts)
     source_config: the `ca_certificate` for ftp://127.0.0.1:PORT cannot be used: it has no certificate in PEM form
     "#);

@@ -280,7 +280,7 @@ async fn what_keeps_a_bucket_from_being_read_is_told_with_what_to_do() {
       Check the name of the bucket in `url`, and `endpoint` or `account`.
     source_missing: there is no s3://sales/b.csv
       Check the path in the config.
-    bad_glob: s3://sales/b[.csv is no glob: unclosed character class; missing ']'
+    bad_glob: s3://sales/b[.csv is not a valid glob pattern: unclosed character class; missing ']'
       Correct the pattern: *, ?, [a-z], {a,b} and **/ for folders at any depth.
     source_unreadable: s3://sales/ may not be read: the account may not list the bucket
       Ask the owner of the bucket for s3:ListBucket for the bucket. Buckets whose requests the requester pays cannot be read.

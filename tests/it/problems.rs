@@ -52,10 +52,10 @@ async fn a_body_that_is_no_json() {
     assert_json_snapshot!(answer.problem(400), @r#"
     {
       "code": "invalid_json",
-      "detail": "Failed to parse the request body as JSON: EOF while parsing an object at line 1 column 1",
-      "error": "Failed to parse the request body as JSON: EOF while parsing an object at line 1 column 1",
+      "detail": "the body is not valid JSON: EOF while parsing an object at line 1 column 1",
+      "error": "the body is not valid JSON: EOF while parsing an object at line 1 column 1",
       "instance": "/users",
-      "next_step": "/docs shows what this address takes.",
+      "next_step": "The API documentation at /docs says what this address takes.",
       "status": 400,
       "title": "Bad Request",
       "type": "about:blank"
@@ -75,7 +75,7 @@ async fn a_member_nobody_asked_for() {
       "detail": "the JSON is not what is expected here: password_hash: unknown field `password_hash`, expected one of `username`, `password`, `role` at line 1 column 38",
       "error": "the JSON is not what is expected here: password_hash: unknown field `password_hash`, expected one of `username`, `password`, `role` at line 1 column 38",
       "instance": "/users",
-      "next_step": "/docs shows what this address takes.",
+      "next_step": "The API documentation at /docs says what this address takes.",
       "status": 422,
       "title": "Unprocessable Entity",
       "type": "about:blank"
@@ -89,10 +89,10 @@ async fn an_id_and_a_cursor_that_are_none() {
     assert_json_snapshot!(app.get("/runs/seven").await.problem(400), @r#"
     {
       "code": "invalid_path",
-      "detail": "Invalid URL: Cannot parse `id` with value `seven`: UUID parsing failed: invalid character: found `s` at 0",
-      "error": "Invalid URL: Cannot parse `id` with value `seven`: UUID parsing failed: invalid character: found `s` at 0",
+      "detail": "`seven` in the address is not valid: expected an id, such as 01a21567-d506-7b2c-9a31-0c5c2f1f0b77",
+      "error": "`seven` in the address is not valid: expected an id, such as 01a21567-d506-7b2c-9a31-0c5c2f1f0b77",
       "instance": "/runs/seven",
-      "next_step": "/docs shows what this address takes.",
+      "next_step": "The API documentation at /docs says what this address takes.",
       "status": 400,
       "title": "Bad Request",
       "type": "about:blank"
@@ -113,10 +113,10 @@ async fn an_id_and_a_cursor_that_are_none() {
     assert_json_snapshot!(app.get("/logs/search?limit=many").await.problem(400), @r#"
     {
       "code": "invalid_query",
-      "detail": "the query is not understood: limit: invalid digit found in string",
-      "error": "the query is not understood: limit: invalid digit found in string",
+      "detail": "the query is not understood: limit: expected a whole number",
+      "error": "the query is not understood: limit: expected a whole number",
       "instance": "/logs/search",
-      "next_step": "/docs shows what this address takes.",
+      "next_step": "The API documentation at /docs says what this address takes.",
       "status": 400,
       "title": "Bad Request",
       "type": "about:blank"

@@ -86,7 +86,7 @@ async fn a_certificate_that_cannot_be_used_is_refused_before_a_connection_is_mad
     source_login: the certificate for sftp://127.0.0.1:PORT cannot be used: it is for another key than `private_key`
     source_login: the certificate for sftp://127.0.0.1:PORT cannot be used: it is a host's, not a user's
     source_login: the certificate for sftp://127.0.0.1:PORT cannot be used: it is not an OpenSSH certificate
-    source_login: the certificate for sftp://127.0.0.1:PORT cannot be used: it is no certificate, and as the path of one it cannot be followed: it is missing
+    source_login: the certificate for sftp://127.0.0.1:PORT cannot be used: it is not a certificate, and as the path of one it cannot be followed: it is missing
     source_login: sftp://127.0.0.1:PORT did not accept the login of "USER" with its private key and certificate; it accepts publickey, password
     "#);
 }

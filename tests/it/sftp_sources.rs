@@ -196,7 +196,7 @@ async fn what_is_not_there_or_not_ours_is_said_so() {
     source_missing: there is no sftp://127.0.0.1:PORT/upload/missing.csv
     source_missing: there is no sftp://127.0.0.1:PORT/upload/missing/
     source_unreadable: sftp://127.0.0.1:PORT/upload/report.pdf cannot be read: its suffix is not loaded: only .csv, .txt, .json, .ndjson, .jsonl, .xlsx, .xlsm, .xlsb, .xls, .ods, .parquet, .pq, .arrow, .arrows, .feather and .ipc are, also .gz, .zst, .bz2 or .xz, and .zip, .tar and .pgp with them
-    bad_glob: sftp://127.0.0.1:PORT/upload/a[.csv is no glob: unclosed character class; missing ']'
+    bad_glob: sftp://127.0.0.1:PORT/upload/a[.csv is not a valid glob pattern: unclosed character class; missing ']'
     ");
     if is_root() {
         std::fs::set_permissions(sshd.local("a.csv"), std::os::unix::fs::PermissionsExt::from_mode(0o600))

@@ -78,9 +78,9 @@ async fn a_refused_login_is_not_tried_again_and_tells_no_secret() {
     source_login: sftp://127.0.0.1:PORT did not accept the login of "USER" with its private key; it accepts publickey, password
     source_login: the private key for sftp://127.0.0.1:PORT cannot be used: it is encrypted, and there is no `passphrase`
     source_login: the private key for sftp://127.0.0.1:PORT cannot be used: its `passphrase` does not open it, or the key is damaged
-    source_login: the private key for sftp://127.0.0.1:PORT cannot be used: it is no key, and as the path of one it cannot be followed: it is missing
+    source_login: the private key for sftp://127.0.0.1:PORT cannot be used: it is not a key, and as the path of one it cannot be followed: it is missing
     source_login: the private key for sftp://127.0.0.1:PORT cannot be used: it cannot be parsed (Base64 decoding error: invalid length at 4)
-    source_login: the private key for sftp://127.0.0.1:PORT cannot be used: it is no key, and as the path of one it is outside the folders the worker may read
+    source_login: the private key for sftp://127.0.0.1:PORT cannot be used: it is not a key, and as the path of one it is outside the folders the worker may read
     "#);
     assert_eq!(sshd.refused_logins(), 2, "one each for the password and the unknown key");
 }

@@ -153,7 +153,22 @@ async fn runs_are_listed_filtered_and_counted() {
 
     let pets = app.get("/runs?name=pets&state=queued,running").await.ok();
     assert_eq!(pets["data"].as_array().map(Vec::len), Some(1));
+    assert_eq!(pets["counts"]["queued"], 1, "the counts are those of the pipelines that are listed");
     assert_eq!(app.get("/runs?state=failed").await.ok()["data"], json!([]));
+
+    let names = async |query: &[(&str, &str)]| {
+        let found = app.get("/runs").query(query).await.ok();
+        let names = found["data"].as_array().expect("runs").iter().map(|run| run["name"].clone());
+        (names.collect::<Vec<_>>(), found["counts"]["queued"].clone())
+    };
+    assert_eq!(names(&[("search", "PL")]).await, (vec![json!("plants"), json!("people")], json!(2)));
+    assert_eq!(names(&[("search", "PL"), ("name", "pets")]).await, (vec![], json!(0)));
+    assert_eq!(names(&[("search", "nothing of this kind")]).await, (vec![], json!(0)));
+    let requested = first["data"][0]["created_at"].as_str().expect("a time");
+    assert_eq!(names(&[("until", "2001-01-01T00:00:00Z")]).await.0, Vec::<Value>::new());
+    assert_eq!(names(&[("since", "2001-01-01T00:00:00Z")]).await.0.len(), 3);
+    assert_eq!(names(&[("since", "2999-01-01T00:00:00Z"), ("until", requested)]).await.0, Vec::<Value>::new());
+    assert_eq!(app.get("/runs?since=yesterday").await.problem(400)["code"], "invalid_query");
 }
 
 #[tokio::test]

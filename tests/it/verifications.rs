@@ -87,7 +87,7 @@ async fn a_changed_value_a_deleted_row_and_a_changed_file_are_found() {
         (false, 3, 0, 1),
         "{found:#?}"
     );
-    assert!(found.says.iter().any(|says| says.contains("something else did")), "{found:#?}");
+    assert!(found.says.iter().any(|says| says.contains("other than elt did")), "{found:#?}");
 
     std::fs::remove_file(loader.folder.path().join("b.csv")).expect("removed");
     loader.folder.write("a.csv", "id,n\n1,5\n3,7\n");

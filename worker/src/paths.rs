@@ -83,6 +83,7 @@ pub fn change_check_context(
         ssh_agent: settings.ssh_agent.clone(),
         control,
         stop,
+        progress: Arc::default(),
         young: YoungFiles::LeaveOut,
         unpack: unpack_limits(settings),
         values: Vec::new(),

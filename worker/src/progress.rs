@@ -32,6 +32,17 @@ struct Place {
     files: usize,
     files_done: usize,
     file: Option<String>,
+    /// Rows and bytes of the whole stage, as far as they are known.
+    expected: Expected,
+}
+
+/// What a stage will have read at its end.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Expected {
+    /// `None`: not known.
+    pub rows: Option<u64>,
+    /// `None`: not known.
+    pub bytes: Option<u64>,
 }
 
 /// How far a run is at one moment, and what it rejected so far.
@@ -52,7 +63,7 @@ impl Snapshot {
 
 impl Default for Progress {
     fn default() -> Self {
-        let place = Place { stage: Stage::Connect, files: 0, files_done: 0, file: None };
+        let place = Place { stage: Stage::Connect, files: 0, files_done: 0, file: None, expected: Expected::default() };
         let started = Instant::now();
         Self {
             started,
@@ -71,11 +82,12 @@ impl Default for Progress {
 impl Progress {
     /// A stage begins: its counts start at zero. A run that reads or loads its files again forgets the rows it rejected
     /// before, because it rejects them again.
-    pub fn enter(&self, stage: Stage, files: usize) {
+    pub fn enter(&self, stage: Stage, files: usize, expected: Expected) {
         if matches!(stage, Stage::Extract | Stage::Load) {
             *self.rejections() = Rejections::default();
         }
-        let before = std::mem::replace(&mut *self.place(), Place { stage, files, files_done: 0, file: None });
+        let place = Place { stage, files, files_done: 0, file: None, expected };
+        let before = std::mem::replace(&mut *self.place(), place);
         let mut stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         let began = std::mem::replace(&mut stages.0, now);
@@ -144,7 +156,8 @@ impl Progress {
 
     /// Where the run is now.
     pub fn snapshot(&self) -> Snapshot {
-        let Place { stage, files, files_done, file } = self.place().clone();
+        let Place { stage, files, files_done, file, expected } = self.place().clone();
+        let stage_began = self.stages.lock().unwrap_or_else(PoisonError::into_inner).0;
         let progress = RunProgress {
             stage,
             files: files as u64,
@@ -153,7 +166,10 @@ impl Progress {
             rows_read: self.rows_read.load(Ordering::Relaxed),
             bytes_read: self.bytes_read.load(Ordering::Relaxed),
             rows_sent: self.rows_sent.load(Ordering::Relaxed),
+            rows_total: expected.rows,
+            bytes_total: expected.bytes,
             seconds: self.started.elapsed().as_secs_f64(),
+            stage_seconds: stage_began.elapsed().as_secs_f64(),
         };
         Snapshot { progress, rejected: self.rejected_rows() }
     }
@@ -183,7 +199,7 @@ mod tests {
     fn a_stage_that_was_repeated_counts_once() {
         let progress = Progress::default();
         for stage in [Stage::Extract, Stage::Validate, Stage::Extract, Stage::Validate, Stage::Load] {
-            progress.enter(stage, 1);
+            progress.enter(stage, 1, Expected::default());
         }
         let stages: Vec<Stage> = progress.stage_times().into_iter().map(|(stage, _)| stage).collect();
         assert_eq!(stages, [Stage::Connect, Stage::Extract, Stage::Validate, Stage::Load]);

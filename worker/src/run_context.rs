@@ -80,6 +80,7 @@ impl RunContext {
             tokens: self.tokens.clone(),
             control: self.control.clone(),
             stop: self.stop.clone(),
+            progress: Arc::clone(&self.progress),
             young: self.young_files(),
             unpack: self.unpack,
             values: self.values_of_window(),

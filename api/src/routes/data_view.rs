@@ -38,6 +38,8 @@ struct ViewParameters {
     limit: Option<u32>,
     /// `next` of the page before.
     cursor: Option<String>,
+    /// Number of rows before the page, instead of a cursor. Default 0.
+    offset: Option<u32>,
     /// Columns to sort by, separated by commas; `-amount` sorts the largest first.
     sort: Option<String>,
     /// `column:op:value`, any number of times; op is one of eq, ne, lt, le, gt, ge, contains, null, not_null.
@@ -146,6 +148,7 @@ fn query(file: &UploadedFile) -> Result<PageQuery> {
         names.map(ToOwned::to_owned).collect::<Vec<_>>()
     };
     let limit = file.field("limit").map_or(Ok(ROWS), str::parse).map_err(|_| invalid("limit is a number".into()))?;
+    let offset = file.field("offset").map_or(Ok(0), str::parse).map_err(|_| invalid("offset is a number".into()))?;
     let sort = list("sort").into_iter().map(|key| match key.strip_prefix('-') {
         Some(column) => Sort { column: column.into(), descending: true },
         None => Sort { column: key, descending: false },
@@ -159,6 +162,7 @@ fn query(file: &UploadedFile) -> Result<PageQuery> {
         filters: filters.collect::<Result<_>>()?,
         limit,
         cursor: file.field("cursor").map(ToOwned::to_owned),
+        offset,
         internal: file.field("internal") == Some("true"),
     })
 }

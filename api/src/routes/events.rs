@@ -240,7 +240,7 @@ impl Writer {
     }
 
     async fn send(&self, event: Result<SseEvent, axum::Error>) -> Result<(), Gone> {
-        let event = event.unwrap_or_else(|_| SseEvent::default().comment("an event that is no JSON"));
+        let event = event.unwrap_or_else(|_| SseEvent::default().comment("an event that is not JSON"));
         self.sender.send(Ok(event)).await.map_err(|_| Gone)
     }
 }

@@ -114,7 +114,7 @@ impl LineQuery {
         if let Some(other) =
             levels.iter().find(|level| !["ERROR", "WARN", "INFO", "DEBUG", "TRACE"].contains(&level.as_str()))
         {
-            return Err(Error::invalid_query(format!("level: {other} is none of ERROR, WARN, INFO, DEBUG, TRACE")));
+            return Err(Error::invalid_query(format!("level: {other} is not one of ERROR, WARN, INFO, DEBUG, TRACE")));
         }
         Ok(LineFilter {
             run_id: self.run_id,

@@ -6,7 +6,7 @@ use axum::response::Response;
 use elt_shared::explained::Code;
 use elt_shared::runs::RunKind;
 use elt_shared::store::configs::ConfigVersion;
-use elt_shared::target::{Compare, Filter, PageQuery as TableQuery, Sort, TableRef, TargetError};
+use elt_shared::target::{Compare, Filter, Group, PageQuery as TableQuery, Sort, TableRef, TargetError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::{IntoParams, ToSchema};
@@ -21,7 +21,7 @@ use crate::auth::{AdminData, Caller, OnPipelines, Trigger};
 use crate::error::{Error, Problem, Result};
 use crate::extract::{Json, Params};
 use crate::idempotency::IdempotencyKey;
-use crate::page::{Page, PageQuery};
+use crate::page::PageQuery;
 use crate::targets::OpenTarget;
 use crate::{download, targets};
 
@@ -44,6 +44,11 @@ const COLUMNS: [&str; 13] = [
     "first_seen",
     "first_run_id",
 ];
+
+/// The columns that say why a row was rejected.
+const REASON: [&str; 2] = ["code", "column_name"];
+/// Reasons that are counted one by one.
+const MOST_REASONS: u32 = 50;
 
 pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(export)).routes(routes!(replay))
@@ -108,21 +113,68 @@ impl QuarantinedRow {
     }
 }
 
+/// A page of rejected rows, and how many there are.
+#[derive(Serialize, ToSchema)]
+struct QuarantinePage {
+    data: Vec<QuarantinedRow>,
+    /// Send it back as `cursor` to get older ones.
+    next: Option<String>,
+    /// Number of rows that match; `null` when counting takes too long.
+    total: Option<i64>,
+    /// The reasons for which rows of this run, or of this table, were rejected, the most frequent first and at most 50 of
+    /// them, whatever `code` and `column` say. `null` on later pages, and when counting takes too long.
+    reasons: Option<Vec<QuarantineReason>>,
+}
+
+/// Rows that were rejected for the same reason.
+#[derive(Serialize, ToSchema)]
+struct QuarantineReason {
+    /// Stable.
+    code: String,
+    /// The column it is about, when it is about one.
+    column: Option<String>,
+    /// Number of rows.
+    rows: i64,
+}
+
+impl QuarantineReason {
+    fn of(group: Group) -> Self {
+        let mut values = group.values.into_iter();
+        let (code, column) = (values.next().flatten().unwrap_or_default(), values.next().flatten());
+        Self { code, column, rows: group.rows }
+    }
+}
+
 /// Rejected rows, newest first.
 #[utoipa::path(get, path = "/quarantine", tag = "quarantine", security(("token" = []), ("api_token" = ["data"])), params(PageQuery, QuarantineQuery),
-    responses((status = 200, body = Page<QuarantinedRow>), (status = 404, body = Problem), (status = 429, body = Problem),
+    responses((status = 200, body = QuarantinePage), (status = 404, body = Problem), (status = 429, body = Problem),
     (status = 502, body = Problem), (status = 503, body = Problem)))]
 async fn list(
     State(state): State<AppState>,
     caller: OnPipelines<AdminData>,
     Params(page): Params<PageQuery>,
     Params(query): Params<QuarantineQuery>,
-) -> Result<Json<Page<QuarantinedRow>>> {
-    let (target, table, asked) = open(&state, &caller, &query).await?;
+) -> Result<Json<QuarantinePage>> {
+    let (mut target, table, asked) = open(&state, &caller, &query).await?;
     let asked = TableQuery { limit: page.limit() as u32, cursor: page.after()?, ..asked };
-    let found = match target.page(table, asked).await {
+    let reasons = match page.cursor {
+        Some(_) => Ok(None),
+        None => reasons(&mut target, &table, &asked.filters).await,
+    };
+    let found = match reasons {
+        Ok(reasons) => target.page(table, asked).await.map(|found| (reasons, found)),
+        Err(error) => Err(error),
+    };
+    let (reasons, found) = match found {
         // A table nothing was ever rejected from has no quarantine yet.
-        Err(TargetError::NoTable { .. }) => return Ok(Json(Page { data: Vec::new(), next: None })),
+        Err(TargetError::NoTable { .. }) => {
+            return Ok(Json(QuarantinePage {
+                data: Vec::new(),
+                next: None,
+                total: Some(0),
+                reasons: Some(Vec::new()),
+            }));
+        }
         found => found.map_err(|error| targets::tell(error, &caller))?,
     };
     let names: Vec<&str> = found.columns.iter().map(|column| column.name.as_str()).collect();
@@ -133,7 +185,19 @@ async fn list(
             .map_err(|error| Error::internal("read a quarantined row", error))
     });
     let next = found.next.map(|next| crate::page::cursor(&next));
-    Ok(Json(Page { data: rows.collect::<Result<_>>()?, next }))
+    Ok(Json(QuarantinePage { data: rows.collect::<Result<_>>()?, next, total: found.total, reasons }))
+}
+
+/// Why rows were rejected, whatever reason the page is about.
+async fn reasons(
+    target: &mut OpenTarget,
+    table: &TableRef,
+    filters: &[Filter],
+) -> Result<Option<Vec<QuarantineReason>>, TargetError> {
+    let filters: Vec<Filter> =
+        filters.iter().filter(|filter| !REASON.contains(&filter.column.as_str())).cloned().collect();
+    let groups = target.groups(table, &REASON, &filters, MOST_REASONS).await?;
+    Ok(groups.map(|groups| groups.into_iter().map(QuarantineReason::of).collect()))
 }
 
 /// Rejected rows as a file, to mend and load again.

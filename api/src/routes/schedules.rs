@@ -310,7 +310,7 @@ fn cron(request: &CreateSchedule, pipeline: &PipelineConfig) -> Result<Option<Sc
         Some(name) => name.parse().map_err(|_| {
             Error::unprocessable(
                 Code::InvalidTimezone,
-                format!("timezone: {name} is no IANA name, such as Europe/Berlin"),
+                format!("timezone: {name} is not an IANA name, such as Europe/Berlin"),
             )
         })?,
         None => own.map_or(pipeline.window.timezone, |own| own.timezone),

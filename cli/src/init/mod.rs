@@ -140,6 +140,7 @@ fn context(spool: &Path, network: NetworkSettings) -> anyhow::Result<ExtractCont
         // Only SFTP asks the control database, for known hosts; this pool never connects.
         control: PgPoolOptions::new().connect_lazy_with(PgConnectOptions::new_without_pgpass()),
         stop: CancellationToken::new(),
+        progress: Arc::default(),
         young: YoungFiles::Take,
         unpack: Default::default(),
         values: Vec::new(),

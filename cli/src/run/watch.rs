@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::Screen;
 use crate::summary;
-use crate::table::{bytes, count};
+use crate::table::{bytes, count, seconds};
 
 const LOOK: Duration = Duration::from_millis(200);
 /// Where nothing moves, a long stage says this often that it goes on.
@@ -140,9 +140,10 @@ impl Teller<'_> {
     }
 }
 
-/// `validate  2/3 files  orders.csv  1,000 rows  1.2 MB  500 rows/s`
+/// `load  42 %  2/3 files  orders.csv  1,000 rows  1.2 MB  500 rows/s  about 30.00 s left`
 fn sentence(stage: Option<Stage>, progress: &RunProgress) -> String {
     let mut parts = vec![stage.map_or("", Stage::as_str).to_owned()];
+    parts.extend(progress.share().map(|share| format!("{:.0} %", (share * 100.0).floor())));
     if progress.files > 0 {
         parts.push(format!("{}/{} files", progress.files_done, progress.files));
     }
@@ -154,8 +155,9 @@ fn sentence(stage: Option<Stage>, progress: &RunProgress) -> String {
     if progress.bytes_read > 0 {
         parts.push(bytes(progress.bytes_read));
     }
-    if rows > 0 && progress.seconds > 0.5 {
-        parts.push(format!("{} rows/s", count((rows as f64 / progress.seconds) as u64)));
+    if rows > 0 && progress.stage_seconds > 0.5 {
+        parts.push(format!("{} rows/s", count((rows as f64 / progress.stage_seconds) as u64)));
     }
+    parts.extend(progress.seconds_left().map(|left| format!("about {} left", seconds(left))));
     parts.join("  ")
 }

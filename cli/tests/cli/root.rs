@@ -154,7 +154,7 @@ fn a_folder_that_is_not_elts_is_not_given_away() {
     folder.write("data/thesis.txt", "mine");
     let said = run(elt(&folder, &["up", "--listen", "127.0.0.1:0"]));
     assert_eq!(said.code, Some(78), "{}", said.stderr);
-    assert!(said.stderr.contains("belongs to root and is no data folder of elt"), "{}", said.stderr);
+    assert!(said.stderr.contains("belongs to root and is not a data folder of elt"), "{}", said.stderr);
     for path in ["data", "data/thesis.txt"] {
         assert_eq!(folder.path().join(path).metadata().expect("it").uid(), 0, "{path}");
     }

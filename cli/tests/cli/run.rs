@@ -25,7 +25,7 @@ fn a_run_loads_once_and_shows_every_file_and_the_second_one_adds_nothing() {
     let first = run(elt(&folder, &["run", "--once", "people.yaml"]));
     assert_eq!(first.code, Some(0), "{}", first.stderr);
     let (headline, report) = first.stdout.split_once("\n\n").expect("a headline");
-    assert!(headline.contains(" of people: succeeded in "), "{headline}");
+    assert!(headline.contains(" of people: clean in "), "{headline}");
     let (tables, facts) = report.split_once("\n\n  table").expect("facts");
     insta::assert_snapshot!(tables, @r#"
       file       read  inserted  updated  duplicate  quarantined  filtered  size
@@ -140,7 +140,7 @@ fn a_source_that_is_not_there_ends_with_1_and_says_what_to_do() {
 fn a_watched_folder_is_loaded_again_when_it_changes_until_the_run_is_stopped() {
     let folder = people();
     let mut process = Running::start(elt(&folder, &["run", "--interval", "1", "people.yaml"]));
-    process.wait_for_both("succeeded", "watching the sources for changes");
+    process.wait_for_both(" of people: clean", "watching the sources for changes");
 
     folder.write("in/c.csv", "id,name\n4,Dan\n");
 
@@ -156,7 +156,7 @@ fn a_window_to_come_is_waited_for_and_now_does_not() {
     let folder = people();
     folder.write("people.yaml", &format!("{CONFIG}start_time: 2999-01-01 00:00\ntimezone: UTC\n"));
     let mut process = Running::start(elt(&folder, &["run", "people.yaml"]));
-    process.wait_for("waits for its window, which opens at 2999-01-01 00:00:00 UTC");
+    process.wait_for("waits for its start time, 2999-01-01 00:00:00 UTC");
     process.signal(Signal::SIGTERM);
     let (status, said) = process.end();
     assert_eq!(status.code(), Some(0), "{said}");
@@ -164,7 +164,7 @@ fn a_window_to_come_is_waited_for_and_now_does_not() {
 
     let now = run(elt(&folder, &["run", "--now", "--once", "people.yaml"]));
     assert_eq!(now.code, Some(0), "{}", now.stderr);
-    assert!(now.stdout.contains("succeeded"), "{}", now.stdout);
+    assert!(now.stdout.contains(" of people: clean in "), "{}", now.stdout);
 }
 
 #[test]

@@ -1,11 +1,19 @@
 import { Type } from '@angular/core';
 import { Route, Routes } from '@angular/router';
 
-import { only, toLanding } from './core/guards';
+import { named, only, toLanding } from './core/guards';
+
+const NUMBER = /^[1-9]\d{0,17}$/;
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** A page for admins only. */
 function forAdmins(path: string, title: string, load: () => Promise<Type<unknown>>): Route {
   return { path, title, canMatch: [only('admin')], loadComponent: load };
+}
+
+/** A page for admins about one thing. An address whose last part is not an id of such a thing is not found. */
+function aboutOne(path: string, title: string, id: RegExp, load: () => Promise<Type<unknown>>): Route {
+  return { ...forAdmins(path, title, load), canMatch: [named(id), only('admin')] };
 }
 
 /** A page for every role. */
@@ -24,13 +32,18 @@ export const routes: Routes = [
       forAdmins('new-job', 'New job', async () => (await import('./new-job/new-job')).NewJob),
       forAdmins('pipelines', 'Pipelines', async () => (await import('./pipelines/pipelines')).Pipelines),
       forAdmins('runs', 'Runs', async () => (await import('./runs/runs')).Runs),
-      forAdmins('runs/:id', 'Run', async () => (await import('./run/run')).RunPage),
+      aboutOne('runs/:id', 'Run', UUID, async () => (await import('./run/run')).RunPage),
       forAdmins('backfills', 'Backfills', async () => (await import('./backfills/backfills')).Backfills),
-      forAdmins('backfills/:id', 'Backfill', async () => (await import('./backfills/backfill')).BackfillPage),
+      aboutOne(
+        'backfills/:id',
+        'Backfill',
+        UUID,
+        async () => (await import('./backfills/backfill')).BackfillPage,
+      ),
       forAdmins('schedules', 'Schedules', async () => (await import('./schedules/schedules')).Schedules),
       forAdmins('config-history', 'Configs', async () => (await import('./configs/configs')).Configs),
       forAdmins('config-history/compare', 'Compare', async () => (await import('./configs/compare')).Compare),
-      forAdmins('config-history/:id', 'Config', async () => (await import('./configs/config')).Config),
+      aboutOne('config-history/:id', 'Config', NUMBER, async () => (await import('./configs/config')).Config),
       forAdmins('quarantine', 'Quarantine', async () => (await import('./quarantine/quarantine')).Quarantine),
       forAdmins('logs', 'Logs', async () => (await import('./logs/logs')).Logs),
       forAdmins('workers', 'Workers', async () => (await import('./workers/workers')).Workers),

@@ -314,7 +314,7 @@ fn host(field: &Field<'_>) -> Option<String> {
         return None;
     }
     if is_socket(&text) {
-        field.problem("a Unix socket is no host here, expected a host name or an address");
+        field.problem("a Unix socket is not a host here, expected a host name or an address");
         return None;
     }
     match TargetAddress::host_name(&text) {

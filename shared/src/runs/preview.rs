@@ -21,12 +21,12 @@ pub struct SourcePreview {
     pub columns: Vec<PreviewColumn>,
     /// The first twenty rows as texts, in the order of `columns`.
     pub rows: Vec<Vec<Option<String>>>,
-    /// Number of rows of the first page or file; `None` when it was not read to its end.
+    /// Number of rows of the first page or file; `null` when it was not read to its end.
     pub rows_total: Option<u64>,
     /// A complete config with these choices. Only for a preview of a URL.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub yaml: Option<String>,
-    /// The reason why nothing could be read; `None` when it could.
+    /// The reason why nothing could be read; `null` when it could.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<ProbeProblem>,
 }
@@ -38,7 +38,7 @@ pub struct Choice {
     /// The key of the config that it is about, such as `records`, `pagination`, `incremental` or `load`; `rate_limit` is
     /// about the API and not about a key.
     pub key: String,
-    /// The value as YAML on one line. `None`: the key should not be written.
+    /// The value as YAML on one line. `null`: the key should not be written.
     pub value: Option<String>,
     /// Sentences that say why.
     pub reason: String,

@@ -22,7 +22,7 @@ pub struct ProbeReport {
     pub files: Vec<FoundFile>,
     /// Number of files that a run would read.
     pub files_total: u64,
-    /// Size of these files in bytes; `None` for an API with pages, because only its first page was read.
+    /// Size of these files in bytes; `null` for an API with pages, because only its first page was read.
     pub bytes_total: Option<u64>,
     /// Columns of the first file or answer.
     pub columns: Vec<String>,
@@ -31,7 +31,7 @@ pub struct ProbeReport {
     pub notes: Vec<String>,
     /// Duration of the test, in seconds.
     pub seconds: f64,
-    /// The reason why it is not usable; `None` when it is.
+    /// The reason why it is not usable; `null` when it is.
     pub problem: Option<ProbeProblem>,
 }
 

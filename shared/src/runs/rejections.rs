@@ -30,7 +30,7 @@ pub struct Rejections {
 pub struct ReasonCount {
     /// Stable code.
     pub code: String,
-    /// Column the reason is about; `None` when the record could not be read as a row.
+    /// Column the reason is about; `null` when the record could not be read as a row.
     pub column: Option<String>,
     /// Rows.
     pub rows: u64,
@@ -43,7 +43,7 @@ pub struct RejectedPlace {
     pub file: String,
     /// Line of the file, counted from 1.
     pub line: u64,
-    /// Column the reason is about; `None` when the record could not be read as a row.
+    /// Column the reason is about; `null` when the record could not be read as a row.
     pub column: Option<String>,
     /// Stable code.
     pub code: String,

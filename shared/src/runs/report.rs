@@ -18,7 +18,7 @@ pub struct RunReport {
     /// True for a partial report.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub partial: bool,
-    /// The outcome of the run. `None` until its last step is done.
+    /// The outcome of the run. `null` until its last step is done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
     /// The part of time that the sources were asked for, by a run of a backfill.
@@ -66,7 +66,7 @@ pub struct RunReport {
     /// Models of `transform:` that were rebuilt, `totals (view)`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub models: Vec<String>,
-    /// Path of the combined output, which is a CSV unless `output:` says otherwise; `None` when the run wrote none.
+    /// Path of the combined output, which is a CSV unless `output:` says otherwise; `null` when the run wrote none.
     pub combined_csv: Option<String>,
     /// First new rows of a plan, as texts in the order of `columns`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -78,10 +78,10 @@ pub struct RunReport {
     /// The beginnings of the sources, in their order, when the test of the connections was asked for them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub previews: Vec<SourcePreview>,
-    /// The result of a verification; `None` for runs of other kinds.
+    /// The result of a verification; `null` for runs of other kinds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verification: Option<RunVerification>,
-    /// The first rejected rows and the reasons of all of them; `None` when no row was rejected.
+    /// The first rejected rows and the reasons of all of them; `null` when no row was rejected.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rejected: Option<Rejections>,
     /// The loading attempt was lost after its commit; this attempt found its work done and took over the report.
@@ -182,23 +182,23 @@ pub struct FileReceipt {
     pub bytes: u64,
     /// xxh3-128 of its content, as 32 hexadecimal digits.
     pub content_hash: String,
-    /// The delimiter it was read with, as it would be written in the config; `None` for JSON.
+    /// The delimiter it was read with, as it would be written in the config; `null` for JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delimiter: Option<String>,
-    /// How else a delimited file was read; `None` for other formats.
+    /// How else a delimited file was read; `null` for other formats.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dialect: Option<FileDialect>,
     /// Rows found.
     pub rows_read: u64,
-    /// See [`RunReport`].
+    /// Rows inserted into the table.
     pub rows_inserted: u64,
-    /// See [`RunReport`].
+    /// Rows of the table that it updated.
     pub rows_updated: u64,
-    /// See [`RunReport`].
+    /// Rows that were in the table already, or came more than once.
     pub rows_duplicate: u64,
-    /// See [`RunReport`].
+    /// Rows that were rejected.
     pub rows_quarantined: u64,
-    /// See [`RunReport`].
+    /// Blank lines, and rows that `where` of the shape leaves out.
     pub rows_filtered: u64,
 }
 
@@ -218,7 +218,7 @@ pub struct FileDialect {
     pub encoding: String,
     /// The quote as it would be written in the config, `none` when no character encloses cells.
     pub quote: String,
-    /// Line of the header, counted from 1. `None`: the file has no header.
+    /// Line of the header, counted from 1. `null`: the file has no header.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub header_line: Option<u64>,
     /// Number of lines above the header that the config or a `sep=` line passes over.
@@ -264,7 +264,7 @@ pub struct ColumnReport {
     pub sql_type: String,
     /// A sentence: `balance is text because orders3.csv:812 has "12 EUR"`.
     pub because: String,
-    /// The cell that ruled a narrower type out; `None` when no single cell did.
+    /// The cell that ruled a narrower type out; `null` when no single cell did.
     pub decided_by: Option<DecidingCell>,
     /// Number of rows in which it is NULL.
     pub nulls: u64,

@@ -82,6 +82,25 @@ pub async fn list(
     .await
 }
 
+/// Names of pipelines that contain a text, in their order; upper and lower case are the same. `names` keeps only these.
+pub async fn names(
+    db: impl PgExecutor<'_>,
+    search: &str,
+    names: Option<&[String]>,
+    limit: i64,
+) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar(
+        r#"select distinct name collate "C" from config_history
+           where strpos(lower(name), lower($1)) > 0 and ($2::text[] is null or name = any($2))
+           order by 1 limit $3"#,
+    )
+    .bind(search)
+    .bind(names)
+    .bind(limit)
+    .fetch_all(db)
+    .await
+}
+
 /// Whether a config of this pipeline was ever stored.
 pub async fn exists(db: impl PgExecutor<'_>, name: &str) -> sqlx::Result<bool> {
     sqlx::query_scalar("select exists (select from config_history where name = $1)").bind(name).fetch_one(db).await

@@ -8,6 +8,7 @@
 //! - `standing`: what a server says about a session that waits for it
 //! - [`table`]: where a table is, what it is, and its columns
 //! - [`page`]: sorted, filtered pages for the data view
+//! - `groups`: rows counted by their values
 //! - `values`: what a query of a config selects
 //! - [`export`]: all rows of the data view as CSV
 //! - [`source_state`]: the cursors of incremental sources
@@ -18,6 +19,7 @@ pub mod address;
 mod connect;
 mod error;
 mod export;
+mod groups;
 pub mod guard;
 mod page;
 mod place;
@@ -33,6 +35,7 @@ pub use address::{AddressProblem, Author, CertificateFiles, Host, TargetAddress,
 pub use connect::{connect, connect_evenly, connect_watched, hung_up};
 pub use error::TargetError;
 pub use export::{Export, export_csv};
+pub use groups::{Group, count_groups};
 pub use guard::AnswerLimits;
 pub use page::{Compare, Filter, Page, PageColumn, PageQuery, Sort, read_page};
 pub use place::TargetPlace;

@@ -12,7 +12,7 @@ use super::{Existing, TableKind, TableRef, TargetError, quote_ident, quote_liter
 /// Integers up to here survive a JSON number.
 const EXACT_INTEGER: u64 = 1 << 53;
 /// Longer than this no page counts rows.
-const COUNT_TIMEOUT: &str = "3s";
+pub(super) const COUNT_TIMEOUT: &str = "3s";
 /// Longer than this no page reads rows.
 const READ_TIMEOUT: &str = "30s";
 /// A page never has more rows than this.
@@ -41,6 +41,8 @@ pub struct PageQuery {
     pub limit: u32,
     /// [`Page::next`] of the page before.
     pub cursor: Option<String>,
+    /// Number of rows before the page, when there is no cursor.
+    pub offset: u32,
     /// Show the `_elt_*` columns too.
     pub internal: bool,
 }
@@ -123,7 +125,7 @@ pub async fn read_page(
     let existing =
         table.existing(connection).await?.ok_or_else(|| TargetError::NoTable { table: table.to_string() })?;
     let columns = shown_columns(&existing, query)?;
-    let offset = query.cursor.as_deref().map_or(Ok(0), offset_of)?;
+    let offset = query.cursor.as_deref().map_or(Ok(query.offset.into()), offset_of)?;
     let (limit, cell) = size(query.limit, columns.len() as u64);
     let condition = condition(&existing, &query.filters)?;
 
@@ -147,6 +149,11 @@ pub async fn read_page(
 
     let rows = found.iter().map(|row| json_row(row, &columns)).collect::<sqlx::Result<_>>()?;
     Ok(Page { columns, rows, total, next: more.then(|| cursor_at(offset + limit)) })
+}
+
+/// Whether the server ended a statement because of its time limit.
+pub(super) fn takes_too_long(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(|error| error.code()).as_deref() == Some("57014")
 }
 
 /// How many rows a page has and how many characters a cell shows, so that the page is bounded for a table of any width.
@@ -234,7 +241,7 @@ pub(super) fn condition(existing: &Existing, filters: &[Filter]) -> Result<Strin
     Ok(sql)
 }
 
-fn sql_type(existing: &Existing, name: &str) -> Result<String, TargetError> {
+pub(super) fn sql_type(existing: &Existing, name: &str) -> Result<String, TargetError> {
     existing
         .columns
         .iter()
@@ -248,12 +255,12 @@ async fn count(tx: &mut PgConnection, table: &TableRef, condition: &str) -> Resu
     let sql = format!("select count(*) from {}{condition}", table.sql());
     match sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(tx).await {
         Ok(total) => Ok(Some(total)),
-        Err(error) if error.as_database_error().and_then(|e| e.code()).as_deref() == Some("57014") => Ok(None),
+        Err(error) if takes_too_long(&error) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }
 
-async fn set_timeout(tx: &mut PgConnection, timeout: &str) -> sqlx::Result<()> {
+pub(super) async fn set_timeout(tx: &mut PgConnection, timeout: &str) -> sqlx::Result<()> {
     sqlx::query("select set_config('statement_timeout', $1, true)").bind(timeout).execute(tx).await?;
     Ok(())
 }

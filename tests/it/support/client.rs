@@ -114,7 +114,7 @@ pub struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub text: String,
-    /// `null` when the body is no JSON.
+    /// `null` when the body is not JSON.
     pub json: Value,
 }
 

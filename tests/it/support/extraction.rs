@@ -33,6 +33,7 @@ impl Extraction {
             tokens: Default::default(),
             control: store::connect(databases.control.clone(), 4, Limits::WORK).await.expect("connected"),
             stop: CancellationToken::new(),
+            progress: Default::default(),
             young: YoungFiles::Wait,
             unpack: Default::default(),
             values: Vec::new(),

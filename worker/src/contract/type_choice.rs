@@ -115,7 +115,7 @@ impl Chooser<'_> {
             through: None,
             proven: false,
             widened_from: None,
-            because: format!("{} is {} because the table has it so", self.name, typing.sql_type),
+            because: format!("{} is {} because the table already has this type", self.name, typing.sql_type),
             decided_by: None,
             warning: None,
         };

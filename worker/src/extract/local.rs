@@ -245,7 +245,7 @@ impl<'a> Listing<'a> {
     fn bad_glob(&self, error: &globset::Error) -> PipelineError {
         PipelineError::Extract(Explained {
             code: Code::BadGlob,
-            message: format!("source {}: its path is no glob: {error}", self.index + 1),
+            message: format!("source {}: its path is not a valid glob pattern: {error}", self.index + 1),
             next_step: "Correct the pattern: *, ?, [a-z], {a,b} and **/ for folders at any depth.".into(),
         })
     }

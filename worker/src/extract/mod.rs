@@ -36,6 +36,7 @@ use self::containers::UnpackLimits;
 use self::parents::Parents;
 use crate::error::{PipelineError, Result};
 use crate::input::InputFile;
+use crate::progress::Progress;
 use crate::roots::Roots;
 use crate::thread::on_own_thread;
 
@@ -64,6 +65,8 @@ pub struct ExtractContext {
     pub control: sqlx::PgPool,
     /// Cancelled when the run should stop.
     pub stop: CancellationToken,
+    /// How far the extraction is.
+    pub progress: Arc<Progress>,
     /// The treatment of files that may still be being written.
     pub young: YoungFiles,
     /// Limits for what comes out of archives and encrypted files.

@@ -184,7 +184,7 @@ impl ValuesFile {
             while let Some(piece) = reader.next().map_err(unreadable)? {
                 match piece {
                     Piece::Bad(bad) => {
-                        let why = format!("{}:{} is no row: {}", file.name, bad.line, bad.reason);
+                        let why = format!("{}:{} is not a row: {}", file.name, bad.line, bad.reason);
                         return Err(self.fail(why, "Find out why the API answers with that, and run again."));
                     }
                     Piece::Rows(batch) => {

@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 use crate::frame::profile::{self, ColumnProfile};
 use crate::frame::{CellKind, Piece, RawBatch, read};
 use crate::input::InputFile;
+use crate::progress::Progress;
 use crate::shape;
 
 /// Rows that are shown.
@@ -39,8 +40,8 @@ pub(super) fn first_rows(file: &InputFile) -> FirstRows {
         let column = |name: String| PreviewColumn { name, ..PreviewColumn::default() };
         return FirstRows { columns: names.into_iter().map(column).collect(), rows, error, ..FirstRows::default() };
     }
-    let Ok(profile) = profile::profile_opened(std::slice::from_ref(file), &[], shape::open, &CancellationToken::new())
-    else {
+    let (stop, progress) = (CancellationToken::new(), Progress::default());
+    let Ok(profile) = profile::profile_opened(std::slice::from_ref(file), &[], shape::open, &stop, &progress) else {
         return FirstRows::default();
     };
     let columns: Vec<PreviewColumn> = profile.columns.iter().take(COLUMNS).map(column).collect();

@@ -87,6 +87,12 @@ impl RecordBatch {
         self.bad.clear();
     }
 
+    /// Number of bytes of the text between its first and its last row.
+    pub(super) fn text_bytes(&self) -> u64 {
+        let (first, last) = (self.spans.first().map_or(0, |span| span.0), self.spans.last().map_or(0, |span| span.1));
+        u64::from(last.saturating_sub(first))
+    }
+
     /// Number of rows in the batch.
     pub(super) fn rows(&self) -> usize {
         self.lines.len()

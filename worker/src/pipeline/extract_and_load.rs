@@ -20,7 +20,7 @@ use crate::contract::decide;
 use crate::error::{PipelineError, Result};
 use crate::extract::{self, ExtractContext, Extracted, LeftOut, LeftOutKind};
 use crate::frame::profile::{self, Expectation, Profile};
-use crate::input::InputFile;
+use crate::input::{Compression, Format, InputFile};
 use crate::load::combined_csv::CombinedCsv;
 use crate::load::cursors::NewCursor;
 use crate::load::dedupe::hash_set::RowHashSet;
@@ -29,6 +29,7 @@ use crate::load::quarantine::refused::Refused;
 use crate::load::records_path::{self, RecordsPath};
 use crate::load::session::{Session, TableState};
 use crate::load::{self, LoadTask, Loaded};
+use crate::progress::Expected;
 use crate::roots::OutputPlace;
 use crate::run_context::RunContext;
 use crate::shape;
@@ -245,7 +246,9 @@ impl<'a> Execution<'a> {
         let context = self.context;
         let known_columns = prepared.before.as_ref().map(|before| &before.known);
         let decision = decide::decide(&prepared.profile, &context.config, known_columns)?;
-        context.progress.enter(Stage::Load, prepared.extracted.files.len());
+        let readable = prepared.profile.files.iter().filter(|file| file.error.is_none());
+        let rows = Some(readable.map(|file| file.rows).sum());
+        context.progress.enter(Stage::Load, prepared.extracted.files.len(), Expected { rows, bytes: None });
         let mut report = prepared.report.clone();
         report.columns = decision.reports;
         report.drift = decision.drift.clone();
@@ -288,7 +291,7 @@ impl<'a> Execution<'a> {
     /// Gets the files. Those that changed too often while they were read are left for the next run.
     pub async fn extract(&self, asking: &Asking, changed: &[String]) -> Result<(Extracted, f64)> {
         let started = Instant::now();
-        self.context.progress.enter(Stage::Extract, 0);
+        self.context.progress.enter(Stage::Extract, 0, Expected::default());
         let mut extracted = match &self.purpose {
             Purpose::Replay { files, .. } => Extracted { files: files.clone(), ..Extracted::default() },
             Purpose::Run { .. } | Purpose::DryRun => {
@@ -332,13 +335,14 @@ impl<'a> Execution<'a> {
 
     /// The first pass: reads every cell of every file, for the types of the columns.
     pub async fn profile(&self, files: &[InputFile], before: Option<&TableState>) -> Result<Profile> {
-        self.context.progress.enter(Stage::Validate, files.len());
+        let progress = Arc::clone(&self.context.progress);
+        progress.enter(Stage::Validate, files.len(), Expected { rows: None, bytes: bytes_to_read(files) });
         let expectations: Vec<Expectation> =
             decide::expectations(&self.context.config, before.map(|before| &before.known));
         let (files, stop) = (files.to_vec(), self.context.stop.clone());
         let span = tracing::Span::current();
         tokio::task::spawn_blocking(move || {
-            span.in_scope(|| profile::profile_opened(&files, &expectations, shape::open, &stop))
+            span.in_scope(|| profile::profile_opened(&files, &expectations, shape::open, &stop, &progress))
         })
         .await
         .map_err(|error| PipelineError::Internal(format!("looking at the files: {error}")))?
@@ -397,4 +401,15 @@ impl<'a> Execution<'a> {
         );
         report
     }
+}
+
+/// Number of bytes that a pass over the files reads. `None`: it is only known at the end, because a file is compressed, its
+/// bytes are not its text, or its rows are shaped.
+fn bytes_to_read(files: &[InputFile]) -> Option<u64> {
+    let is_text = |file: &InputFile| {
+        file.compression == Compression::None
+            && !matches!(file.format, Format::Workbook | Format::Parquet | Format::Arrow)
+            && file.options.shape.is_none()
+    };
+    files.iter().map(|file| is_text(file).then_some(file.stamp.size)).sum()
 }

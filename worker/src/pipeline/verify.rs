@@ -148,23 +148,22 @@ fn compare_table(found: &mut RunVerification, stored: &StoredRows) {
     let gone = found.rows_written.saturating_sub(found.rows_there);
     if gone > 0 && stored.overwritten_since {
         found.says.push(format!(
-            "{gone} of the {} rows that the run wrote are no longer as it wrote them, because later runs updated or replaced \
-             rows of the table.",
+            "Rows that later runs updated or replaced: {gone} of the {} that the run wrote.",
             found.rows_written
         ));
     } else if gone > 0 {
         found.agrees = false;
         found.says.push(format!(
-            "{gone} of the {} rows that the run wrote are gone, and no later run of elt updated or deleted rows: something \
-             else did.",
+            "Rows that are gone: {gone} of the {} that the run wrote. No later run updated or deleted rows, so something \
+             other than elt did.",
             found.rows_written
         ));
     }
     if stored.changed > 0 {
         found.agrees = false;
         found.says.push(format!(
-            "{} of {} rows have other values than those that the run wrote: something other than elt changed them. Find them \
-             by their `_elt_row_hash`.",
+            "Rows with other values than those that the run wrote: {} of {}. Something other than elt changed them. Find \
+             them by their `_elt_row_hash`.",
             stored.changed, stored.there
         ));
     }
@@ -193,12 +192,16 @@ fn sum_up(found: &mut RunVerification) {
     let (changed, gone) = (count(VerifiedState::Changed), count(VerifiedState::Gone));
     let mut says = Vec::new();
     if same > 0 {
-        let files = if same == 1 { "1 file has".to_owned() } else { format!("{same} files have") };
+        let (files, them) =
+            if same == 1 { ("1 file has".into(), "it") } else { (format!("{same} files have"), "them") };
         says.push(match found.rows_missing {
-            0 => format!("{files} the same content as then, and the table has every row of it."),
+            0 => format!("{files} the same content as then, and the table has every row of {them}."),
+            1 => format!(
+                "{files} the same content as then, and 1 row of {them} is missing in the table or has other values there."
+            ),
             missing => format!(
-                "{files} the same content as then, and {missing} of the rows are missing in the table or have other values \
-                 there."
+                "{files} the same content as then, and {missing} rows of {them} are missing in the table or have other \
+                 values there."
             ),
         });
     }

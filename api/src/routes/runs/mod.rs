@@ -10,11 +10,12 @@ use std::str::FromStr;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use chrono::{DateTime, Utc};
 use elt_shared::explained::Code;
 use elt_shared::runs::lifecycle::{self, RetryAnswer, StopAnswer};
 use elt_shared::runs::{Outcome, RunKind, RunState};
-use elt_shared::store::run_counts;
 use elt_shared::store::runs::{self, Run, RunFilter};
+use elt_shared::store::{pipelines, run_counts};
 use elt_shared::telemetry::traceparent;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -36,6 +37,9 @@ use crate::error::{Error, Problem, Result};
 use crate::extract::{Json, Params, Path};
 use crate::idempotency::IdempotencyKey;
 use crate::page::{Page, PageQuery};
+
+/// Most pipelines whose runs one search lists together.
+const MOST_FOUND: i64 = 1_000;
 
 pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
@@ -61,6 +65,12 @@ struct RunQuery {
     outcome: Option<Outcome>,
     /// Only of this pipeline.
     name: Option<String>,
+    /// Only of pipelines whose name contains this text, in upper or lower case.
+    search: Option<String>,
+    /// Only requested at this time or later.
+    since: Option<DateTime<Utc>>,
+    /// Only requested before this time.
+    until: Option<DateTime<Utc>>,
     /// Only of this kind.
     kind: Option<String>,
     /// Only of this config version.
@@ -71,6 +81,8 @@ struct RunQuery {
     parent_id: Option<Uuid>,
     /// Only replays and undos that are about this run.
     subject_id: Option<Uuid>,
+    /// `false` leaves out the reports, which may be long. Default `true`.
+    reports: Option<bool>,
 }
 
 /// A page of runs, and how many there are in each state.
@@ -79,7 +91,8 @@ struct RunPage {
     data: Vec<RunView>,
     /// Send it back as `cursor` to get older ones.
     next: Option<String>,
-    /// How many runs there are in each state, whatever the filter; of the pipelines the caller may see.
+    /// How many runs there are in each state, of the pipelines that the filter and the caller's rights leave; whatever
+    /// else the filter says.
     #[schema(value_type = Object)]
     counts: Map<String, Value>,
 }
@@ -96,23 +109,58 @@ async fn list(
     let states: Option<Vec<RunState>> = query.state.as_deref().and_then(listed);
     // A kind that does not exist has no runs.
     let kinds: Option<Vec<RunKind>> = query.kind.as_deref().map(|kind| kind.parse().into_iter().collect());
+    let names = names(&state, &query, caller.pipelines()).await?;
     let filter = RunFilter {
         states: states.as_deref(),
         outcome: query.outcome,
-        name: query.name.as_deref(),
         kinds: kinds.as_deref(),
         config_id: query.config_id,
         schedule_id: query.schedule_id,
         parent_id: query.parent_id,
         subject_id: query.subject_id,
-        names: caller.pipelines(),
+        names: names.as_deref(),
+        since: query.since,
+        until: query.until,
+        ..RunFilter::default()
     };
     let rows = runs::list(&state.db, &filter, page.after()?, page.fetch()).await?;
-    let found = run_counts::by_state(&state.db, caller.pipelines()).await?;
+    let found = run_counts::by_state(&state.db, names.as_deref()).await?;
     let mut counts: Map<String, Value> = RunState::ALL.iter().map(|state| (state.to_string(), json!(0))).collect();
     counts.extend(found.into_iter().map(|(state, count)| (state.to_string(), json!(count))));
-    let page = Page::of(rows, &page, |run| run.id, Into::into);
+    let with_reports = query.reports.unwrap_or(true);
+    let page = Page::of(
+        rows,
+        &page,
+        |run| run.id,
+        |run| {
+            let view = RunView::from(run);
+            if with_reports { view } else { RunView { report: None, ..view } }
+        },
+    );
     Ok(Json(RunPage { data: page.data, next: page.next, counts }))
+}
+
+/// The pipelines whose runs are listed: those that the query leaves of those that the caller may see. `None`: all.
+async fn names(state: &AppState, query: &RunQuery, allowed: Option<&[String]>) -> Result<Option<Vec<String>>> {
+    let mut names = match query.search.as_deref().map(str::trim).filter(|search| !search.is_empty()) {
+        None => allowed.map(<[String]>::to_vec),
+        Some(search) => {
+            let found = pipelines::names(&state.db, search, allowed, MOST_FOUND + 1).await?;
+            if found.len() as i64 > MOST_FOUND {
+                return Err(Error::bad_request(
+                    Code::InvalidQuery,
+                    format!("more than {MOST_FOUND} pipelines have {search:?} in their name"),
+                    "Write more of the name.",
+                ));
+            }
+            Some(found)
+        }
+    };
+    if let Some(name) = &query.name {
+        let is_left = names.as_ref().is_none_or(|names| names.contains(name));
+        names = Some(is_left.then(|| name.clone()).into_iter().collect());
+    }
+    Ok(names)
 }
 
 /// The values in a list of a query, `queued,running`. A text that is not a value matches nothing, so it is left out;

@@ -3,6 +3,7 @@ import { Router } from '@angular/router';
 
 import { AuditView } from '../core/api/models';
 import { SystemApi } from '../core/api/system';
+import { startOfDay } from '../core/days';
 import { saveAnswer } from '../core/files';
 import { plural } from '../core/format';
 import { paged } from '../core/paged';
@@ -17,6 +18,7 @@ import { QueryState } from '../shared/query-state';
 import { StateBadge } from '../shared/state-badge';
 import { Time } from '../shared/time';
 import { AuditDetails } from './audit-details';
+import { actionWords } from './audit-words';
 import { LastVerification } from './last-verification';
 
 const AGAIN_MS = 15_000;
@@ -63,8 +65,8 @@ export class Audit {
     action: this.action(),
     outcome: this.outcome(),
     object: this.object(),
-    from: startOf(this.from()),
-    to: startOf(this.to(), 1),
+    from: startOfDay(this.from()),
+    to: startOfDay(this.to(), 1),
   }));
 
   protected readonly list = paged(
@@ -91,6 +93,13 @@ export class Audit {
     this.submission.send(this.api.auditCsv(this.only()), (answer) => saveAnswer(answer, 'audit.csv'));
   }
 
+  protected readonly outcomes = [
+    ['', 'All outcomes'],
+    ['done', 'Done'],
+    ['denied', 'Denied'],
+    ['failed', 'Failed'],
+  ] as const;
+  protected readonly actionWords = actionWords;
   protected readonly plural = plural;
 
   protected toggle(row: AuditView): void {
@@ -105,12 +114,4 @@ export class Audit {
       .filter(([, value]) => value !== null)
       .map(([key, value]) => `${key}: ${typeof value === 'string' ? value : JSON.stringify(value)}`);
   }
-}
-
-/** The instant a day begins where the reader is, some days later. `undefined` without a valid day. */
-function startOf(day: string | undefined, later = 0): string | undefined {
-  // With a time and no zone, the text is read as local time.
-  const start = new Date(`${day ?? ''}T00:00`);
-  start.setDate(start.getDate() + later);
-  return Number.isNaN(start.getTime()) ? undefined : start.toISOString();
 }

@@ -23,6 +23,11 @@ export function only(...roles: Role[]): CanMatchFn {
   };
 }
 
+/** Lets only addresses match whose last part is an id. */
+export function named(id: RegExp): CanMatchFn {
+  return (_route: Route, segments: UrlSegment[]) => id.test(segments.at(-1)?.path ?? '');
+}
+
 /** Redirects `/` to the start page of the role. */
 export const toLanding = (): ReturnType<Router['createUrlTree']> => {
   const session = inject(Session);

@@ -29,7 +29,7 @@ const NEXT_STEPS: Record<number, string> = {
   404: 'It may have been deleted. Go back and reload the list.',
   429: 'Wait a moment and try again.',
   500: 'Try again. If it fails again, give the request id to an administrator, who finds the cause in the log.',
-  503: 'The server cannot do this right now. The page tries again by itself.',
+  503: 'The server cannot do this right now. Try again in a moment.',
 };
 
 /** Reads the answer to a failed request: a problem document (RFC 9457), the older `{error}` shape, or no answer. */

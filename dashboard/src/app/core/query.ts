@@ -101,7 +101,7 @@ export function query<P, T>(
           plan(interval());
         },
         error: (error: unknown) => {
-          const found = toProblem(error);
+          const found = whileRepeated(toProblem(error));
           failure.set({ ...outcome, problem: found });
           loading.set(false);
           plan(isPassing(found) ? AFTER_SILENCE : interval());
@@ -146,6 +146,12 @@ export function query<P, T>(
       answer.update((kept) => kept && { ...kept, value: change(kept.value) });
     },
   };
+}
+
+/** A problem of a request that is repeated until it succeeds, so that nobody has to do anything. */
+function whileRepeated(problem: Problem): Problem {
+  if (problem.status === 0 || !isPassing(problem)) return problem;
+  return { ...problem, nextStep: 'The page tries again by itself.' };
 }
 
 /** Params as JSON, because two objects with the same content are the same request. */

@@ -19,6 +19,16 @@ describe('cells', () => {
     expect(isNumeric('text')).toBe(false);
   });
 
+  it('shows what cannot be seen, and keeps the value as it is', () => {
+    expect(cellOf('a\u202etxt.exe', 'text').text).toBe('a[U+202E]txt.exe');
+    expect(cellOf('\u0007', 'text').text).toBe('[U+0007]');
+    expect(cellOf('a\tb\nc', 'text').text).toBe('a\tb\nc');
+    expect(cellOf('👩\u200d💻', 'text').text).toBe('👩\u200d💻');
+    expect(cellOf('   ', 'text')).toEqual({ text: '3 blanks', kind: 'blank' });
+    expect(spelledOut('a\u202eb', 'text')).toBe('a\u202eb');
+    expect(spelledOut('   ', 'text')).toBe('   ');
+  });
+
   it('indents JSON', () => {
     expect(spelledOut({ a: 1 }, 'jsonb')).toBe('{\n  "a": 1\n}');
     expect(spelledOut('{broken', 'jsonb')).toBe('{broken');

@@ -1,7 +1,21 @@
 /** How a cell is shown. */
 export interface Cell {
   text: string;
-  kind: 'null' | 'empty' | 'number' | 'boolean' | 'json' | 'text';
+  kind: 'null' | 'empty' | 'blank' | 'number' | 'boolean' | 'json' | 'text';
+}
+
+/**
+ * Characters that cannot be seen, and marks that turn the direction of a text around. Tabs and line breaks stay, and so do
+ * the joiners of emoji and of scripts that need them.
+ */
+const UNSEEN = /(?![\t\n\r\u200c\u200d])[\p{Cc}\p{Cf}]/gu;
+
+/** A text in which characters that cannot be seen are written out, such as `[U+202E]`. */
+export function visible(text: string): string {
+  return text.replace(
+    UNSEEN,
+    (unseen) => `[U+${(unseen.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}]`,
+  );
 }
 
 const NUMERIC = /^(smallint|integer|bigint|numeric|real|double precision|money)/;
@@ -21,13 +35,22 @@ export function cellOf(value: unknown, type: string): Cell {
   const text = typeof value === 'string' ? value : JSON.stringify(value);
   if (isNumeric(type)) return { text, kind: 'number' };
   if (type.startsWith('json')) return { text, kind: 'json' };
-  return { text, kind: 'text' };
+  if (text.trim() === '') return { text: blankWords(text), kind: 'blank' };
+  return { text: visible(text), kind: 'text' };
+}
+
+/** `3 blanks`, for a text of spaces, tabs and line breaks. */
+function blankWords(text: string): string {
+  return text.length === 1 ? '1 blank' : `${text.length} blanks`;
 }
 
 /** A value as text for a dialog: JSON is indented. */
 export function spelledOut(value: unknown, type: string): string {
   const cell = cellOf(value, type);
-  if (cell.kind !== 'json') return cell.kind === 'empty' ? '' : cell.text;
+  if (cell.kind === 'empty') return '';
+  // People copy the value from the dialog, so it is exactly what the table has.
+  if (cell.kind === 'text' || cell.kind === 'blank') return typeof value === 'string' ? value : cell.text;
+  if (cell.kind !== 'json') return cell.text;
   try {
     return JSON.stringify(typeof value === 'string' ? JSON.parse(value) : value, null, 2);
   } catch {

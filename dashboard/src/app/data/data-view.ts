@@ -1,12 +1,4 @@
-import {
-  ChangeDetectionStrategy,
-  Component,
-  computed,
-  inject,
-  input,
-  linkedSignal,
-  signal,
-} from '@angular/core';
+import { ChangeDetectionStrategy, Component, computed, inject, input, linkedSignal } from '@angular/core';
 import { Router } from '@angular/router';
 import { map } from 'rxjs';
 
@@ -26,18 +18,18 @@ import { ProblemView } from '../shared/problem-view';
 import { QueryState } from '../shared/query-state';
 import { nextSort } from './cells';
 import { ColumnMenu } from './column-menu';
+import { Look, SIZES, Several, addressOf, lookOf } from './data-address';
 import { DataGrid } from './data-grid';
 import { FilterForm, conditionWords } from './filter-form';
+import { TargetFile } from './target-file';
 
 /** A page of rows and its position in the table, kept together so that the shown position always fits the shown rows. */
 interface Shown extends DataPage {
-  /** As they were asked for. */
-  cursors: readonly string[];
-  /** Number of its first row, from 1. */
-  first: number;
+  /** Number of rows before it. */
+  offset: number;
+  /** Rows that a page has when it is full. Of a wide table, a page has fewer rows than were asked for. */
+  size: number;
 }
-
-const SIZES = [25, 50, 100, 250, 1000];
 
 /** The rows of a target table, found through a config version or through a YAML file. */
 @Component({
@@ -65,51 +57,48 @@ export class DataView {
 
   /** Config version whose target is shown. */
   readonly config = input<string>();
+  readonly sort = input<string>();
+  readonly filter = input<Several>();
+  readonly hide = input<Several>();
+  readonly internal = input<string>();
+  readonly rows = input<string>();
+  readonly row = input<string>();
 
   /** The chosen YAML file. It is sent with each request and not stored. */
-  protected readonly file = signal<{ name: string; yaml: string } | undefined>(undefined);
+  protected readonly file = inject(TargetFile).file;
   protected readonly target = computed<Target | undefined>(() => {
     const file = this.file();
     if (file !== undefined) return { yaml: file.yaml };
     const config = Number(this.config());
     return this.isAdmin && config > 0 ? { config } : undefined;
   });
-  // Columns, filters and order belong to one table, so each of them is reset when the target changes.
-  protected readonly sort = linkedSignal<unknown, string | undefined>({
-    source: this.target,
-    computation: () => undefined,
-  });
-  protected readonly conditions = linkedSignal<unknown, readonly Condition[]>({
-    source: this.target,
-    computation: () => [],
-  });
-  /** Cursors of the pages before this one, and of this one. */
-  protected readonly cursors = linkedSignal<unknown, readonly string[]>({
-    source: this.target,
-    computation: () => [],
-  });
-  protected readonly hidden = linkedSignal<unknown, readonly string[]>({
-    source: this.target,
-    computation: () => [],
-  });
-  protected readonly limit = signal(100);
+  protected readonly look = computed<Look>(
+    () =>
+      lookOf({
+        sort: this.sort(),
+        filter: this.filter(),
+        hide: this.hide(),
+        internal: this.internal(),
+        rows: this.rows(),
+        row: this.row(),
+      }),
+    // Another parameter of the address may be new although it says the same.
+    { equal: (one, other) => JSON.stringify(one) === JSON.stringify(other) },
+  );
 
   protected readonly page = query(
     () => {
       const target = this.target();
-      if (target === undefined) return undefined;
-      return {
-        target,
-        sort: this.sort(),
-        conditions: this.conditions(),
-        limit: this.limit(),
-        cursors: this.cursors(),
-      };
+      const { sort, conditions, internal, limit, offset } = this.look();
+      return target === undefined ? undefined : { target, sort, conditions, internal, limit, offset };
     },
-    ({ target, cursors, ...asked }) =>
-      this.api
-        .page(target, { ...asked, cursor: cursors.at(-1) })
-        .pipe(map((page): Shown => ({ ...page, cursors, first: cursors.length * asked.limit + 1 }))),
+    ({ target, ...asked }) =>
+      this.api.page(target, asked).pipe(
+        map((page): Shown => {
+          const size = page.next ? page.rows.length : asked.limit;
+          return { ...page, offset: asked.offset, size };
+        }),
+      ),
     { identity: ({ target }) => target },
   );
   /** The rows on the page. They stay visible while the next page of the same table loads. */
@@ -141,8 +130,23 @@ export class DataView {
     );
   }
 
+  protected emptyTitle(): string {
+    if (this.look().offset > 0) return 'The table ends before this page';
+    return this.look().conditions.length > 0 ? 'No rows match the filters' : 'The table is empty';
+  }
+
+  protected emptyWords(): string {
+    if (this.look().offset > 0) return 'Go back to the first page.';
+    return this.look().conditions.length > 0
+      ? 'Remove a filter to see more.'
+      : 'Rows appear here after a run has loaded them.';
+  }
+
   protected async open(file: File): Promise<void> {
-    this.file.set({ name: file.name, yaml: await file.text() });
+    const yaml = await file.text();
+    // What was chosen for the table before does not fit this one.
+    await this.router.navigate([], { queryParams: {} });
+    this.file.set({ name: file.name, yaml });
   }
 
   protected pick(config: string): void {
@@ -151,40 +155,65 @@ export class DataView {
   }
 
   protected sortBy(column: string): void {
-    this.sort.update((now) => nextSort(now, column));
-    this.cursors.set([]);
+    this.show({ sort: nextSort(this.look().sort, column), offset: 0 });
   }
 
   protected narrow(condition: Condition): void {
-    this.conditions.update((all) => [...all, condition]);
-    this.cursors.set([]);
+    this.show({ conditions: [...this.look().conditions, condition], offset: 0 });
   }
 
   protected widen(condition: Condition): void {
-    this.conditions.update((all) => all.filter((one) => one !== condition));
-    this.cursors.set([]);
+    this.show({ conditions: this.look().conditions.filter((one) => one !== condition), offset: 0 });
   }
 
   protected resize(limit: string): void {
-    this.limit.set(Number(limit));
-    this.cursors.set([]);
+    this.show({ limit: Number(limit), offset: 0 });
+  }
+
+  protected setHidden(hidden: readonly string[]): void {
+    this.show({ hidden }, true);
+  }
+
+  protected setInternal(internal: boolean): void {
+    this.show({ internal }, true);
   }
 
   protected forward(): void {
     const shown = this.shown();
-    if (shown?.next && !this.page.loading()) this.cursors.set([...shown.cursors, shown.next]);
+    if (shown?.next && !this.page.loading()) this.show({ offset: shown.offset + shown.rows.length });
   }
 
   protected back(): void {
     const shown = this.shown();
-    if (shown && shown.cursors.length > 0 && !this.page.loading())
-      this.cursors.set(shown.cursors.slice(0, -1));
+    if (shown && shown.offset > 0 && !this.page.loading())
+      this.show({ offset: Math.max(0, shown.offset - this.step(shown)) });
+  }
+
+  protected toFirst(): void {
+    this.show({ offset: 0 });
+  }
+
+  protected toLast(): void {
+    const shown = this.shown();
+    if (shown?.total)
+      this.show({ offset: Math.floor((shown.total - 1) / this.step(shown)) * this.step(shown) });
   }
 
   protected save(): void {
     const target = this.target();
     if (target === undefined) return;
-    const rows = this.api.csv(target, { sort: this.sort(), conditions: this.conditions() });
+    const { sort, conditions, internal } = this.look();
+    const rows = this.api.csv(target, { sort, conditions, internal });
     this.download.send(rows, (answer) => saveAnswer(answer, 'rows.csv'));
+  }
+
+  /** Rows from one page to the next. A page has fewer rows than were asked for when the table is wide. */
+  private step(shown: Shown): number {
+    return Math.max(1, shown.next ? shown.rows.length : shown.size);
+  }
+
+  private show(change: Partial<Look>, replaceUrl = false): void {
+    const queryParams = addressOf({ ...this.look(), ...change });
+    void this.router.navigate([], { queryParams, queryParamsHandling: 'merge', replaceUrl });
   }
 }

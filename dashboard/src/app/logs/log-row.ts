@@ -1,4 +1,14 @@
-import { ChangeDetectionStrategy, Component, computed, inject, input, signal } from '@angular/core';
+import {
+  ChangeDetectionStrategy,
+  Component,
+  ElementRef,
+  Injector,
+  afterNextRender,
+  computed,
+  inject,
+  input,
+  signal,
+} from '@angular/core';
 import { RouterLink } from '@angular/router';
 
 import { LogLine } from '../core/api/models';
@@ -23,6 +33,9 @@ export class LogRow {
   readonly search = input('');
   readonly showRun = input(true);
 
+  private readonly host = inject<ElementRef<HTMLElement>>(ElementRef);
+  private readonly injector = inject(Injector);
+
   protected readonly open = signal(false);
   protected readonly parts = computed(() => cutAt(this.line().message, this.search().trim()));
   protected readonly exact = computed(() => exactUtc(Date.parse(this.line().at)));
@@ -42,4 +55,12 @@ export class LogRow {
       value: typeof value === 'string' ? value : JSON.stringify(value),
     })),
   );
+
+  protected toggle(): void {
+    this.open.update((open) => !open);
+    // The details of the last line are below the end of the list.
+    afterNextRender(() => this.host.nativeElement.scrollIntoView({ block: 'nearest' }), {
+      injector: this.injector,
+    });
+  }
 }

@@ -105,7 +105,8 @@ export class LogViewer {
   protected readonly secondsLeft = computed(() => {
     const at = this.newest.at();
     if (at === undefined) return undefined;
-    return Math.max(0, Math.ceil((at + AGAIN_MS - this.clock.second()) / 1000));
+    // The clock moves in steps, so the answer may be newer than it.
+    return Math.ceil(Math.min(AGAIN_MS, Math.max(0, at + AGAIN_MS - this.clock.second())) / 1000);
   });
 
   private stream: Subscription | undefined;

@@ -1,8 +1,8 @@
-import { ChangeDetectionStrategy, Component, inject, input } from '@angular/core';
+import { ChangeDetectionStrategy, Component, computed, inject, input } from '@angular/core';
 import { Router } from '@angular/router';
 
 import { PageHeader } from '../shared/page-header';
-import { LogViewer } from './log-viewer';
+import { Following, LogViewer } from './log-viewer';
 
 /** The log of all processes. Its filters are in the address, so that a link shows the same lines. */
 @Component({
@@ -16,8 +16,10 @@ import { LogViewer } from './log-viewer';
         [request]="request()"
         [level]="level() ?? ''"
         [text]="text() ?? ''"
+        [following]="following()"
         (levelChange)="keep({ level: $event })"
         (textChange)="keep({ text: $event })"
+        (followingChange)="keep({ follow: $event === 'auto' ? '' : $event })"
       />
     </div>
   `,
@@ -37,6 +39,13 @@ export class Logs {
   readonly request = input<string>();
   readonly level = input<string>();
   readonly text = input<string>();
+  /** How new lines arrive: `live` or `paused`; every ten seconds without it. */
+  readonly follow = input<string>();
+
+  protected readonly following = computed<Following>(() => {
+    const follow = this.follow();
+    return follow === 'live' || follow === 'paused' ? follow : 'auto';
+  });
 
   protected keep(change: Record<string, string>): void {
     const queryParams = Object.fromEntries(

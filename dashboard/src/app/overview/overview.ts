@@ -48,6 +48,11 @@ export class Overview {
       : Math.min(100, (numbers.running / numbers.slots) * 100);
   });
   /** Runs of the last 24 hours that succeeded with warnings or loaded nothing. */
+  /** Runs that loaded everything. */
+  protected readonly clean = computed(() => {
+    const now = this.numbers.value();
+    return now === undefined ? 0 : now.succeeded_24h - now.warned_24h - now.nothing_loaded_24h;
+  });
   protected readonly lossy = computed(() => {
     const numbers = this.numbers.value();
     return numbers === undefined ? 0 : numbers.warned_24h + numbers.nothing_loaded_24h;

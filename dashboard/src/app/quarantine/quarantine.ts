@@ -1,13 +1,14 @@
 import { ChangeDetectionStrategy, Component, computed, inject, input, linkedSignal } from '@angular/core';
 import { Router, RouterLink } from '@angular/router';
 
-import { QuarantinedRow } from '../core/api/models';
+import { QuarantineReason, QuarantinedRow } from '../core/api/models';
 import { QuarantineApi, QuarantineFilter } from '../core/api/quarantine';
 import { saveAnswer } from '../core/files';
-import { plural } from '../core/format';
+import { count, plural } from '../core/format';
 import { paged } from '../core/paged';
 import { Submission } from '../core/submission';
 import { Toaster } from '../core/toaster';
+import { reasonWord } from '../run/report';
 import { Confirmation } from '../shared/confirm';
 import { Empty } from '../shared/empty';
 import { Icon } from '../shared/icon';
@@ -17,6 +18,7 @@ import { PipelineSelect } from '../shared/pipeline-select';
 import { ProblemView } from '../shared/problem-view';
 import { QueryState } from '../shared/query-state';
 import { Time } from '../shared/time';
+import { RejectingRuns } from './rejecting-runs';
 
 const LIMIT = 50;
 
@@ -25,7 +27,18 @@ const LIMIT = 50;
   selector: 'app-quarantine',
   templateUrl: './quarantine.html',
   styleUrl: './quarantine.scss',
-  imports: [Empty, Icon, More, PageHeader, PipelineSelect, ProblemView, QueryState, RouterLink, Time],
+  imports: [
+    Empty,
+    Icon,
+    More,
+    PageHeader,
+    PipelineSelect,
+    ProblemView,
+    QueryState,
+    RejectingRuns,
+    RouterLink,
+    Time,
+  ],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class Quarantine {
@@ -36,26 +49,43 @@ export class Quarantine {
 
   readonly run = input<string>();
   readonly config = input<string>();
+  /** Only rejected with this code. */
+  readonly code = input<string>();
+  /** Only about this column. */
+  readonly column = input<string>();
 
-  protected readonly filter = computed<QuarantineFilter | undefined>(() => {
+  /** Whose rows: those of a run, or all of a table. */
+  private readonly whose = computed<QuarantineFilter | undefined>(() => {
     if (this.run() !== undefined) return { run_id: this.run() };
     const config = Number(this.config());
     return config > 0 ? { config_id: config } : undefined;
+  });
+  protected readonly filter = computed<QuarantineFilter | undefined>(() => {
+    const whose = this.whose();
+    return whose && { ...whose, code: this.code() || undefined, column: this.column() || undefined };
   });
   protected readonly list = paged(
     () => this.filter(),
     (only, cursor) => this.api.list(only, LIMIT, cursor),
     (row) => row.id,
   );
-  /** How often each reason occurs among the rows shown. */
-  protected readonly reasons = computed(() => {
-    const counts = new Map<string, number>();
-    for (const { code, column } of this.list.items() ?? []) {
-      const label = column ? `${code} in ${column}` : code;
-      counts.set(label, (counts.get(label) ?? 0) + 1);
-    }
-    return [...counts].sort((one, other) => other[1] - one[1]);
+  /** The reasons of all rows, counted by the server. While only the chosen reason changes, they stay. */
+  protected readonly reasons = linkedSignal<
+    { whose: QuarantineFilter | undefined; reasons: readonly QuarantineReason[] | null | undefined },
+    readonly QuarantineReason[]
+  >({
+    source: () => ({ whose: this.whose(), reasons: this.list.first.value()?.reasons }),
+    computation: ({ whose, reasons }, before) =>
+      reasons ?? (before?.source.whose === whose ? (before?.value ?? []) : []),
   });
+  protected readonly total = computed(() => this.list.first.value()?.total);
+  private readonly replayable = computed(() =>
+    (this.list.items() ?? []).filter((row) => !row.replayed_by).map((row) => row.id),
+  );
+  protected readonly canChoose = computed(() => this.replayable().length > 0);
+  protected readonly allChosen = computed(
+    () => this.replayable().length > 0 && this.replayable().every((id) => this.chosen().includes(id)),
+  );
   protected readonly chosen = linkedSignal<unknown, readonly number[]>({
     source: this.filter,
     computation: () => [],
@@ -66,9 +96,31 @@ export class Quarantine {
     return runs.size === 1 ? [...runs][0] : undefined;
   });
   protected readonly submission = new Submission(this.filter);
+  protected readonly count = count;
 
   protected pick(config: string): void {
-    void this.router.navigate([], { queryParams: { config: config || null, run: null } });
+    void this.router.navigate([], { queryParams: { config: config || null } });
+  }
+
+  protected isShown({ code, column }: QuarantineReason): boolean {
+    return code === this.code() && (column ?? undefined) === (this.column() || undefined);
+  }
+
+  /** Shows only the rows that were rejected for this reason, or all again. */
+  protected narrow(reason: QuarantineReason): void {
+    const only = this.isShown(reason) ? undefined : reason;
+    void this.router.navigate([], {
+      queryParams: { code: only?.code ?? null, column: only?.column ?? null },
+      queryParamsHandling: 'merge',
+    });
+  }
+
+  protected reasonWords({ code, column }: QuarantineReason): string {
+    return reasonWord(code, column);
+  }
+
+  protected chooseAll(): void {
+    this.chosen.set(this.allChosen() ? [] : this.replayable());
   }
 
   protected choose(row: QuarantinedRow): void {

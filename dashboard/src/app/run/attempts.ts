@@ -25,7 +25,7 @@ import { Time } from '../shared/time';
             <table class="table fold">
               <thead>
                 <tr>
-                  <th scope="col" class="num">Start</th>
+                  <th scope="col" class="num">Attempt</th>
                   <th scope="col">Result</th>
                   <th scope="col">Worker</th>
                   <th scope="col">Started</th>
@@ -35,7 +35,7 @@ import { Time } from '../shared/time';
               <tbody>
                 @for (attempt of list.data; track attempt.epoch) {
                   <tr>
-                    <td class="num" data-label="Start">{{ attempt.epoch }}</td>
+                    <td class="num" data-label="Attempt">{{ attempt.epoch }}</td>
                     <td class="end-words">
                       <app-state
                         [state]="attempt.outcome ?? (attempt.finished_at ? 'stopped' : run().state)"
@@ -57,10 +57,10 @@ import { Time } from '../shared/time';
         }
       }
       <p class="foot">
-        {{ plural(run().epoch, 'start') }}; {{ run().attempt }} of at most {{ run().max_attempts }} attempts
-        to load were used. A start uses no attempt when it only waited for the table, when its worker shut
-        down, or when it only asked the target how an earlier attempt ended. After a lost connection or a lost
-        worker, the run is tried again; after bad input, it is not.
+        {{ plural(run().epoch, 'attempt') }}, of which {{ run().attempt }} count towards the limit of
+        {{ run().max_attempts }}. An attempt does not count when it only waited for the table, when its worker
+        shut down, or when it only asked the target how an earlier attempt ended. After a lost connection or a
+        lost worker, the run is tried again; after bad input, it is not.
       </p>
     </section>
   `,

@@ -1,4 +1,4 @@
-import { ChangeDetectionStrategy, Component, input } from '@angular/core';
+import { ChangeDetectionStrategy, Component, computed, input } from '@angular/core';
 
 import { count } from '../core/format';
 import { Empty } from '../shared/empty';
@@ -9,7 +9,7 @@ import { RunReport } from './report';
   selector: 'app-columns',
   template: `
     <section class="card" aria-label="Columns">
-      @if (report()?.columns; as columns) {
+      @if (shown(); as columns) {
         <div class="table-wrap" role="region" aria-label="Columns and their types" tabindex="0">
           <table class="table fold">
             <thead>
@@ -45,7 +45,8 @@ import { RunReport } from './report';
         <app-empty icon="columns" [title]="over() ? 'No columns' : 'No columns yet'">
           <p>
             @if (over()) {
-              The run ended before it had read all rows, which it needs to decide the types.
+              The run ended before it had read all rows, which it needs to decide the types, or there were
+              none.
             } @else {
               The types depend on all rows. They appear here when the run has ended.
             }
@@ -70,5 +71,9 @@ export class Columns {
   /** Whether the run is over. */
   readonly over = input(false);
 
+  protected readonly shown = computed(() => {
+    const columns = this.report()?.columns ?? [];
+    return columns.length > 0 ? columns : undefined;
+  });
   protected readonly count = count;
 }

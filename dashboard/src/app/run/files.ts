@@ -8,7 +8,7 @@ import { Empty } from '../shared/empty';
 import { Icon } from '../shared/icon';
 import { DataGrid } from '../data/data-grid';
 import { Rejections } from './rejections';
-import { RunReport, driftWords } from './report';
+import { RunReport, dialectWords, driftWords } from './report';
 
 /** The result of a run: rows of each file, rejected rows, and changes of the table. */
 @Component({
@@ -40,5 +40,6 @@ export class Files {
   );
   protected readonly count = count;
   protected readonly bytes = bytes;
+  protected readonly dialectWords = dialectWords;
   protected readonly driftWords = driftWords;
 }

@@ -16,6 +16,7 @@ describe('the words of a preview', () => {
       'The header “link” names it. Verified.',
     );
     expect(why({ reason: '`id` differs' })).toBe('“id” differs.');
+    expect(why({ reason: 'The file says so.' })).toBe('The file says so.');
     expect(why({})).toBe('');
   });
 

@@ -1,5 +1,6 @@
 import { Choice, SourcePreview } from '../core/api/models';
 import { plural } from '../core/format';
+import { sentence } from '../core/problem';
 
 const KEYS: Record<string, string> = {
   records: 'Rows',
@@ -7,6 +8,15 @@ const KEYS: Record<string, string> = {
   incremental: 'Only what is new',
   load: 'Key',
   rate_limit: 'Rate limit',
+  for_each: 'Values to ask for',
+  'csv.delimiter': 'Delimiter',
+  'csv.encoding': 'Encoding',
+  'csv.quote': 'Quote',
+  'csv.header': 'Header',
+  'csv.skip_rows': 'Lines above the header',
+  'csv.skip_footer': 'Lines below the rows',
+  'csv.decimal': 'Decimal separator',
+  'csv.thousands': 'Separator of thousands',
 };
 
 /** What a choice is about. */
@@ -29,7 +39,7 @@ export function sureWord(choice: Choice): string {
 /** Why a choice was made, as a sentence. Names stand in backquotes there, as in a config. */
 export function why(choice: Choice): string {
   const reason = (choice.reason ?? '').replace(/`([^`]*)`/g, '“$1”');
-  return reason === '' ? '' : `${reason[0]?.toUpperCase()}${reason.slice(1)}.`;
+  return reason === '' ? '' : sentence(reason);
 }
 
 /** The colour of a choice's badge. */

@@ -1,4 +1,4 @@
-import { driftWords, readReport, reasonWords } from './report';
+import { dialectWords, driftWords, readReport, reasonWords } from './report';
 
 describe('the report of a run', () => {
   it('is whole, whichever release wrote it', () => {
@@ -25,7 +25,7 @@ describe('the report of a run', () => {
       places: [],
     };
     expect(reasonWords(rejections)).toEqual([
-      'wrong_type in amount: 131 rows',
+      'wrong type in amount: 131 rows',
       'unreadable: 1 row',
       'other reasons: 8 rows',
     ]);
@@ -39,5 +39,19 @@ describe('the report of a run', () => {
       'city is new and was added as text.',
     );
     expect(driftWords({ change: 'narrowed', column: 'id' } as never)).toBe('id: narrowed.');
+  });
+
+  it('says how a file was read that is not an ordinary CSV', () => {
+    // Characters come as they would be written in a config.
+    const dialect = { encoding: 'utf-8', quote: '"\\""', header_line: 1 };
+    expect(dialectWords({ delimiter: '","', dialect })).toBe('');
+    expect(dialectWords({ delimiter: null, dialect: null })).toBe('');
+    const odd = { encoding: 'windows-1252', quote: 'none', header_line: 4, skipped_lines: 3, decimal: ',' };
+    expect(dialectWords({ delimiter: '";"', dialect: odd })).toBe(
+      'delimiter ;, encoding windows-1252, no quotes, header in line 4, 3 lines above it skipped, decimal separator ,',
+    );
+    expect(dialectWords({ delimiter: '"\\t"', dialect: { ...dialect, header_line: null } })).toBe(
+      'delimiter tab, no header',
+    );
   });
 });

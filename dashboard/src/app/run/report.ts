@@ -6,7 +6,7 @@ import {
   RunReport as StoredReport,
   Stages,
 } from '../core/api/models';
-import { plural } from '../core/format';
+import { count, plural } from '../core/format';
 
 /**
  * A report with every member there, as the page reads it. Members of a stored report are optional, because earlier releases
@@ -85,6 +85,39 @@ export function readReport(report: StoredReport | null | undefined): RunReport |
   };
 }
 
+/**
+ * How a file was read, as far as it is not a comma-separated UTF-8 file with a header in its first line:
+ * `delimiter ;, encoding windows-1252, header in line 3`. Empty for other formats.
+ */
+export function dialectWords({ delimiter, dialect }: Pick<FileReceipt, 'delimiter' | 'dialect'>): string {
+  const words: string[] = [];
+  const separator = unquoted(delimiter);
+  if (separator && separator !== ',') words.push(`delimiter ${separator === '\t' ? 'tab' : separator}`);
+  if (!dialect) return words.join(', ');
+  const { encoding, header_line, skipped_lines, footer_lines } = dialect;
+  const [quote, decimal, thousands] = [dialect.quote, dialect.decimal, dialect.thousands].map(unquoted);
+  if (encoding && encoding !== 'utf-8') words.push(`encoding ${encoding}`);
+  if (quote && quote !== '"') words.push(quote === 'none' ? 'no quotes' : `quote ${quote}`);
+  if (header_line === null || header_line === undefined) words.push('no header');
+  else if (header_line > 1) words.push(`header in line ${count(header_line)}`);
+  if (skipped_lines) words.push(`${plural(skipped_lines, 'line')} above it skipped`);
+  if (footer_lines) words.push(`${plural(footer_lines, 'line')} at the end skipped`);
+  if (decimal && decimal !== '.') words.push(`decimal separator ${decimal}`);
+  if (thousands) words.push(`thousands separator ${thousands === ' ' ? 'space' : thousands}`);
+  return words.join(', ');
+}
+
+/** A character that is written as it would be in a config: `";"`, `"\\t"`, `none`. */
+function unquoted(written: string | null | undefined): string {
+  if (!written?.startsWith('"')) return written ?? '';
+  try {
+    const text: unknown = JSON.parse(written);
+    return typeof text === 'string' ? text : written;
+  } catch {
+    return written;
+  }
+}
+
 /** One share of the rows read. */
 export interface Share {
   label: string;
@@ -100,7 +133,7 @@ export function sharesOf(report: RunReport): Share[] {
     { label: 'Updated', rows: report.rows_updated, tone: 'live' },
     { label: 'Duplicate', rows: report.rows_duplicate, tone: 'calm' },
     { label: 'Quarantined', rows: report.rows_quarantined, tone: 'bad' },
-    { label: 'Blank', rows: report.rows_filtered, tone: 'none' },
+    { label: 'Filtered', rows: report.rows_filtered, tone: 'none' },
   ];
   return all.map((share) => ({
     ...share,
@@ -111,7 +144,7 @@ export function sharesOf(report: RunReport): Share[] {
 /** One step of a run on its way. */
 export interface Step {
   label: string;
-  state: 'done' | 'now' | 'ahead' | 'warned' | 'failed';
+  state: 'done' | 'now' | 'ahead' | 'warned' | 'stopped' | 'failed';
   /** Milliseconds it took. */
   took?: number;
 }
@@ -140,11 +173,17 @@ export function leftOutWords({ name, reason }: LeftOut): string {
   return reason.startsWith(name) ? reason : `${name}: ${reason}`;
 }
 
-/** Reasons of rejected rows, the most frequent first: `wrong_type in amount: 131 rows`. */
+/** A reason of rejected rows in words: `wrong type in amount`. */
+export function reasonWord(code: string, column: string | null | undefined): string {
+  const word = code.replaceAll('_', ' ');
+  return column ? `${word} in ${column}` : word;
+}
+
+/** Reasons of rejected rows, the most frequent first: `wrong type in amount: 131 rows`. */
 export function reasonWords(rejections: Required<Rejections>): string[] {
   const listed = rejections.reasons.reduce((sum, reason) => sum + reason.rows, 0);
   const words = rejections.reasons.map(
-    ({ code, column, rows }) => `${column ? `${code} in ${column}` : code}: ${plural(rows, 'row')}`,
+    ({ code, column, rows }) => `${reasonWord(code, column)}: ${plural(rows, 'row')}`,
   );
   const others = rejections.total - listed;
   return others > 0 ? [...words, `other reasons: ${plural(others, 'row')}`] : words;

@@ -17,7 +17,7 @@ import { Run } from '../core/api/models';
 import { RunsApi } from '../core/api/runs';
 import { Clock } from '../core/clock';
 import { saveAnswer } from '../core/files';
-import { bytes, count, duration, plural } from '../core/format';
+import { count, duration } from '../core/format';
 import { Query, query } from '../core/query';
 import { Shortcuts } from '../core/shortcuts';
 import { Submission } from '../core/submission';
@@ -28,15 +28,18 @@ import {
   canStop,
   canUndo,
   canVerify,
+  hasColumns,
   isOver,
   kindWord,
   nextTry,
   shownState,
   silentSince,
+  tableWord,
   tookMs,
   triggerWord,
   whyWaiting,
 } from '../runs/run-words';
+import { RunsPlace } from '../runs/runs-place';
 import { Confirmation } from '../shared/confirm';
 import { CopyButton } from '../shared/copy-button';
 import { Empty } from '../shared/empty';
@@ -53,14 +56,22 @@ import { Connections } from './connections';
 import { Files } from './files';
 import { howFar } from './how-far';
 import { Previews } from './previews';
+import { doingWords, farWords, shareOf } from './progress-words';
 import { Rejections } from './rejections';
 import { readReport, sharesOf } from './report';
 import { SourceState } from './source-state';
 import { stepsOf } from './steps';
+import { StoppedBy } from './stopped-by';
 import { Verdict } from './verdict';
 import { Verification } from './verification';
 
 const WITHOUT_STREAM_MS = 3000;
+
+interface Tab {
+  key: string;
+  label: string;
+  number?: number;
+}
 
 /** One run: its state, its result and its log. */
 @Component({
@@ -85,6 +96,7 @@ const WITHOUT_STREAM_MS = 3000;
     RouterLink,
     SourceState,
     StateBadge,
+    StoppedBy,
     Time,
     Verdict,
     Verification,
@@ -97,6 +109,9 @@ export class RunPage {
   private readonly clock = inject(Clock);
   private readonly toaster = inject(Toaster);
   private readonly confirmation = inject(Confirmation);
+
+  protected readonly list = inject(RunsPlace);
+  protected readonly filtered = computed(() => Object.keys(this.list.filters()).length > 0);
 
   readonly id = input.required<string>();
   readonly tab = input<string>();
@@ -138,6 +153,11 @@ export class RunPage {
     const run = this.run.value();
     return run === undefined ? undefined : whyWaiting(run, undefined, this.clock.now());
   });
+  /** When a run may start that waits for its time. */
+  protected readonly startsAt = computed(() => {
+    const at = this.run.value()?.not_before;
+    return at && Date.parse(at) > this.clock.now() ? at : undefined;
+  });
   /** When a queued run tries again. */
   protected readonly tries = computed(() => {
     const run = this.run.value();
@@ -148,17 +168,18 @@ export class RunPage {
     return run === undefined ? undefined : silentSince(run);
   });
   protected readonly progress = computed(() => this.run.value()?.progress ?? undefined);
-  protected readonly percent = computed(() => {
+  protected readonly percentDone = computed(() => {
     const progress = this.progress();
-    return progress !== undefined && progress.files > 0
-      ? (progress.files_done / progress.files) * 100
-      : undefined;
+    const share = progress === undefined ? undefined : shareOf(progress);
+    return share === undefined ? undefined : Math.floor(share * 100);
   });
-  protected readonly tabs = computed(() => {
+  protected readonly tabs = computed((): Tab[] => {
+    const run = this.run.value();
+    const columns = { key: 'columns', label: 'Columns', number: this.whole()?.columns.length };
     return [
       { key: 'result', label: 'Result' },
-      { key: 'columns', label: 'Columns', number: this.whole()?.columns.length },
-      { key: 'attempts', label: 'Attempts', number: this.run.value()?.epoch },
+      ...(run === undefined || hasColumns(run.kind) ? [columns] : []),
+      { key: 'attempts', label: 'Attempts', number: run?.epoch },
       { key: 'logs', label: 'Log' },
     ];
   });
@@ -167,6 +188,8 @@ export class RunPage {
   );
   protected readonly submission = new Submission(this.id);
 
+  protected readonly doingWords = doingWords;
+  protected readonly farWords = farWords;
   protected readonly windowWords = windowWords;
   protected readonly shownState = shownState;
   protected readonly canStop = canStop;
@@ -174,10 +197,9 @@ export class RunPage {
   protected readonly canUndo = canUndo;
   protected readonly canVerify = canVerify;
   protected readonly kindWord = kindWord;
+  protected readonly tableWord = tableWord;
   protected readonly triggerWord = triggerWord;
   protected readonly count = count;
-  protected readonly bytes = bytes;
-  protected readonly plural = plural;
   protected readonly duration = duration;
 
   private stream: Subscription | undefined;
@@ -215,7 +237,7 @@ export class RunPage {
 
   protected verify(): void {
     this.submission.send(this.api.verify(this.id()), (fresh) => {
-      this.toaster.say('Started as a run of its own');
+      this.toaster.say('Verification started as a run of its own');
       void this.router.navigate(['/runs', fresh.id]);
     });
   }

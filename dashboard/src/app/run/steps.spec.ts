@@ -42,12 +42,12 @@ describe('the steps of a run', () => {
   });
 
   it('are none of the stages when it ended in the queue', () => {
-    expect(told(run({ state: 'stopped', started_at: null }))).toEqual(['Queued failed', 'Stopped failed']);
+    expect(told(run({ state: 'stopped', started_at: null }))).toEqual(['Queued stopped', 'Stopped stopped']);
   });
 
   it('end with what came of the run, not only with its success', () => {
     const ends = (of: Partial<Run>): string[] => told(run({ state: 'succeeded', ...of })).slice(-2);
-    expect(ends({ outcome: 'clean' })).toEqual(['Load done', 'Done done']);
+    expect(ends({ outcome: 'clean' })).toEqual(['Load done', 'Clean done']);
     expect(ends({ outcome: 'with_warnings' })).toEqual(['Load done', 'With warnings warned']);
     expect(ends({ outcome: 'nothing_loaded' })).toEqual(['Load warned', 'Nothing loaded failed']);
     expect(ends({ kind: 'test_connection', outcome: 'nothing_loaded' })).toEqual([

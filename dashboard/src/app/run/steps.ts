@@ -16,7 +16,7 @@ export function stepsOf(run: Run): Step[] {
   const waited = run.started_at ? Date.parse(run.started_at) - Date.parse(run.created_at) : undefined;
   const queued: Step = {
     label: 'Queued',
-    state: run.started_at ? 'done' : isOver(run) ? 'failed' : 'now',
+    state: run.started_at ? 'done' : isOver(run) ? endState(run) : 'now',
     took: waited,
   };
   const end: Step = { label: endWord(run), state: endState(run) };
@@ -43,7 +43,7 @@ function stagesOf(run: Run): Step[] {
       took: report?.stages[stage] === undefined ? undefined : report.stages[stage] * 1000,
     }));
   }
-  const here = run.state === 'running' ? 'now' : 'failed';
+  const here = run.state === 'running' ? 'now' : run.state === 'stopped' ? 'stopped' : 'failed';
   const at = STAGES.findIndex((stage) => stage === run.stage);
   const stages = STAGES.map((stage, index): Step => {
     const state = at === -1 || index > at ? 'ahead' : index < at ? 'done' : here;
@@ -78,6 +78,8 @@ function endWord(run: Run): string {
       return 'Failed';
     case 'stopped':
       return 'Stopped';
+    case 'clean':
+      return 'Clean';
     case 'with_warnings':
       return 'With warnings';
     case 'nothing_loaded':
@@ -92,14 +94,17 @@ function endWord(run: Run): string {
 function endState(run: Run): Step['state'] {
   switch (shownState(run)) {
     case 'succeeded':
+    case 'clean':
       return 'done';
     case 'with_warnings':
       return 'warned';
     case 'nothing_loaded':
     case 'nothing_usable':
     case 'failed':
-    case 'stopped':
       return 'failed';
+    // People stop runs on purpose, so a stopped run is not shown as a failure.
+    case 'stopped':
+      return 'stopped';
     default:
       return 'ahead';
   }

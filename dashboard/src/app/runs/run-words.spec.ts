@@ -108,7 +108,7 @@ describe('run words', () => {
 
   it('say what came of a run that succeeded, by its kind', () => {
     const seen = (change: Partial<Run>): string => shownState(run({ state: 'succeeded', ...change }));
-    expect(seen({ outcome: 'clean' })).toBe('succeeded');
+    expect(seen({ outcome: 'clean' })).toBe('clean');
     expect(seen({})).toBe('succeeded');
     expect(seen({ outcome: 'with_warnings' })).toBe('with_warnings');
     expect(seen({ outcome: 'nothing_loaded', kind: 'replay' })).toBe('nothing_loaded');

@@ -3,7 +3,7 @@ import { plural } from '../core/format';
 
 /** A state of a run as it is shown, which says more than the state alone. */
 export type ShownState =
-  RunState | 'waiting' | 'stopping' | 'with_warnings' | 'nothing_loaded' | 'nothing_usable';
+  RunState | 'waiting' | 'stopping' | 'clean' | 'with_warnings' | 'nothing_loaded' | 'nothing_usable';
 
 // A tab that is older than the server may meet kinds and triggers that it does not know.
 const KINDS: Record<RunKind, string> & Record<string, string | undefined> = {
@@ -31,6 +31,16 @@ export function triggerWord(trigger: string): string {
   return TRIGGERS[trigger] ?? trigger;
 }
 
+/** What stands before the name of the table: a run loads into it, and the other kinds only have to do with it. */
+export function tableWord(kind: string): string {
+  return kind === 'run' || kind === 'replay' ? 'into' : 'table';
+}
+
+/** Kinds of run that read the sources, so that they know the columns. */
+export function hasColumns(kind: string): boolean {
+  return ['run', 'replay', 'plan', 'check'].includes(kind);
+}
+
 /** Kinds of run that add rows to the table or remove rows from it. */
 const LOADING = new Set<RunKind>(['run', 'replay', 'undo']);
 
@@ -47,10 +57,12 @@ export function shownState(run: Shown, now: number = Date.now()): ShownState {
 
 function shownOutcome(run: Shown): ShownState {
   switch (run.outcome) {
+    case 'clean':
     case 'with_warnings':
-      return 'with_warnings';
+      return run.outcome;
     case 'nothing_loaded':
       return LOADING.has(run.kind) ? 'nothing_loaded' : 'nothing_usable';
+    // A run of an early release has no outcome.
     default:
       return 'succeeded';
   }
@@ -68,6 +80,7 @@ export function lossWords(run: Run): string | undefined {
 export function toneOf(run: Run): 'good' | 'warn' | 'bad' | 'live' | 'calm' {
   switch (shownState(run)) {
     case 'succeeded':
+    case 'clean':
       return 'good';
     case 'with_warnings':
       return 'warn';
@@ -141,12 +154,12 @@ export function silentSince(run: Run): string | undefined {
 /** Why a queued run does not run yet, as a sentence. */
 export function whyWaiting(run: Run, workersAlive: number | undefined, now: number): string | undefined {
   if (run.state !== 'queued') return undefined;
+  if (run.not_before && Date.parse(run.not_before) > now) return 'It waits for its start time:';
   if (run.waits_for) {
     return isPaused(run)
       ? `It is paused. It starts once someone resumes ${run.waits_for}.`
       : `It waits for ${run.waits_for}.`;
   }
-  if (run.not_before && Date.parse(run.not_before) > now) return 'It waits for its start time.';
   if (workersAlive === 0)
     return 'No worker is alive. Start one with `elt worker`, and this run starts by itself.';
   return 'It waits for a worker to take it.';

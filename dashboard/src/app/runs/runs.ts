@@ -2,19 +2,21 @@ import {
   ChangeDetectionStrategy,
   Component,
   computed,
+  effect,
   inject,
   input,
   linkedSignal,
   signal,
 } from '@angular/core';
 import { MatDialog } from '@angular/material/dialog';
-import { Router, RouterLink } from '@angular/router';
+import { Params, Router, RouterLink } from '@angular/router';
 import { catchError, forkJoin, map, of } from 'rxjs';
 
 import { windowWords } from '../backfills/backfill-words';
-import { OUTCOME, Outcome, RUN_KIND, RUN_STATE, Run } from '../core/api/models';
+import { OUTCOME, Outcome, RUN_KIND, RUN_STATE, Run, RunState } from '../core/api/models';
 import { RunFilter, RunsApi } from '../core/api/runs';
 import { Clock } from '../core/clock';
+import { startOfDay } from '../core/days';
 import { count, duration, plural } from '../core/format';
 import { paged } from '../core/paged';
 import { pipelineNames } from '../core/pipeline-names';
@@ -31,14 +33,17 @@ import { StateBadge } from '../shared/state-badge';
 import { StateTabs } from '../shared/state-tabs';
 import { Time } from '../shared/time';
 import { RetryDialog } from './retry-dialog';
+import { RunsPlace } from './runs-place';
 import {
   canRetry,
   canStop,
+  hasColumns,
   kindWord,
   lossWords,
   nextTry,
   shownState,
   silentSince,
+  tableWord,
   toneOf,
   tookMs,
   triggerWord,
@@ -48,9 +53,18 @@ import {
 const LIMIT = 50;
 const AGAIN_MS = 5000;
 const OUTCOME_WORDS: Record<Outcome, string> = {
-  clean: 'Everything loaded',
+  clean: 'Clean',
   with_warnings: 'With warnings',
   nothing_loaded: 'Nothing loaded',
+};
+/** A run that completed may have warnings, or have loaded nothing: its outcome says that. */
+const TAB_WORDS: Record<RunState | '', string> = {
+  '': 'All',
+  queued: 'Queued',
+  running: 'Running',
+  succeeded: 'Completed',
+  failed: 'Failed',
+  stopped: 'Stopped',
 };
 const SHOWN_BARS = 60;
 
@@ -72,14 +86,23 @@ export class Runs {
 
   readonly state = input<string>();
   readonly name = input<string>();
+  /** A part of the pipeline's name. */
+  readonly search = input<string>();
+  /** The first day, as `2026-11-29`. */
+  readonly from = input<string>();
+  /** The last day. */
+  readonly to = input<string>();
   readonly kind = input<string>();
   readonly outcome = input<string>();
   readonly config_id = input<string>();
   readonly schedule_id = input<string>();
   readonly parent_id = input<string>();
 
-  private readonly others = computed<RunFilter>(() => ({
-    name: this.name(),
+  /** Filters by pipeline. The server counts the runs that they leave, whatever the other filters are. */
+  private readonly pipeline = computed<RunFilter>(() => ({ name: this.name(), search: this.search() }));
+  private readonly narrower = computed<RunFilter>(() => ({
+    since: startOfDay(this.from()),
+    until: startOfDay(this.to(), 1),
     kind: this.kind(),
     outcome: OUTCOME.find((outcome) => outcome === this.outcome()),
     config_id: this.config_id() === undefined ? undefined : Number(this.config_id()),
@@ -87,7 +110,11 @@ export class Runs {
     parent_id: this.parent_id(),
   }));
 
-  private readonly filter = computed<RunFilter>(() => ({ ...this.others(), state: this.state() }));
+  private readonly filter = computed<RunFilter>(() => ({
+    ...this.pipeline(),
+    ...this.narrower(),
+    state: this.state(),
+  }));
 
   protected readonly list = paged(
     () => this.filter(),
@@ -95,21 +122,34 @@ export class Runs {
     (run) => run.id,
     { every: AGAIN_MS },
   );
-  /** Runs in each state that match the other filters. While only the state changes, the last known numbers stay. */
+  /**
+   * Runs in each state. `undefined` when a filter leaves only some of them, because their number is then not known. While
+   * only the state changes, the last known numbers stay.
+   */
   private readonly counts = linkedSignal<
-    { others: RunFilter; counts: Record<string, number> | undefined },
+    { pipeline: RunFilter; known: boolean; counts: Record<string, number> | undefined },
     Record<string, number> | undefined
   >({
-    source: () => ({ others: this.others(), counts: this.list.first.value()?.counts }),
-    computation: ({ others, counts }, before) =>
-      counts ?? (before?.source.others === others ? before?.value : undefined),
+    source: () => ({
+      pipeline: this.pipeline(),
+      known: Object.values(this.narrower()).every((value) => value === undefined),
+      counts: this.list.first.value()?.counts,
+    }),
+    computation: ({ pipeline, known, counts }, before) => {
+      if (!known) return undefined;
+      return counts ?? (before?.source.pipeline === pipeline ? before?.value : undefined);
+    },
   });
+  /** How many runs match. `undefined` when it is not known. */
+  protected readonly total = computed(
+    () => this.tabs().find((tab) => tab.state === (this.state() ?? ''))?.number,
+  );
   protected readonly tabs = computed(() =>
     (['', ...RUN_STATE] as const).map((state) => {
       const counts = this.counts();
       const all = Object.values(counts ?? {}).reduce((sum, one) => sum + one, 0);
       const number = counts === undefined ? undefined : state === '' ? all : (counts[state] ?? 0);
-      return { state, label: state === '' ? 'All' : state.charAt(0).toUpperCase() + state.slice(1), number };
+      return { state, label: TAB_WORDS[state], number };
     }),
   );
   protected readonly filtered = computed(() =>
@@ -150,10 +190,41 @@ export class Runs {
   protected readonly tookMs = tookMs;
   protected readonly shownState = shownState;
   protected readonly kindWord = kindWord;
+  protected readonly tableWord = tableWord;
   protected readonly triggerWord = triggerWord;
 
   constructor() {
     inject(Shortcuts).offerReload(this.list.first);
+    const place = inject(RunsPlace);
+    effect(() => place.filters.set(this.inAddress()));
+  }
+
+  /** Filters by what was typed: the pipeline of this name, or all whose name contains it. */
+  protected findPipeline(typed: string): void {
+    const text = typed.trim();
+    const isName = this.names.value()?.includes(text) ?? false;
+    this.narrow(isName ? { name: text, search: null } : { name: null, search: text });
+  }
+
+  /** A number of rows, for runs that read rows. */
+  protected rowsOf(run: Run, rows: number | null | undefined): string {
+    return count(hasColumns(run.kind) ? rows : undefined);
+  }
+
+  private inAddress(): Params {
+    const filters = {
+      state: this.state(),
+      name: this.name(),
+      search: this.search(),
+      from: this.from(),
+      to: this.to(),
+      kind: this.kind(),
+      outcome: this.outcome(),
+      config_id: this.config_id(),
+      schedule_id: this.schedule_id(),
+      parent_id: this.parent_id(),
+    };
+    return Object.fromEntries(Object.entries(filters).filter(([, value]) => value));
   }
 
   /** When a queued run tries again, as long as that is still to come. */

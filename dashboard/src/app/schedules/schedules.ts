@@ -1,5 +1,4 @@
-import { ChangeDetectionStrategy, Component, computed, inject, input, signal } from '@angular/core';
-import { MatMenuModule } from '@angular/material/menu';
+import { ChangeDetectionStrategy, Component, computed, inject, input } from '@angular/core';
 import { Router, RouterLink } from '@angular/router';
 import { Observable } from 'rxjs';
 
@@ -25,6 +24,12 @@ import { lanesOf, marksOf } from './time-axis';
 
 const AGAIN_MS = 5000;
 const HOUR = 3_600_000;
+const SPANS = [
+  { hours: 6, label: '6 h' },
+  { hours: 24, label: 'Day' },
+  { hours: 168, label: 'Week' },
+];
+const USUAL_SPAN = 24;
 const LIVE = 'waiting,active,stopping';
 
 /** The schedules: which pipelines start by themselves, and when. */
@@ -32,7 +37,7 @@ const LIVE = 'waiting,active,stopping';
   selector: 'app-schedules',
   templateUrl: './schedules.html',
   styleUrl: './schedules.scss',
-  imports: [Empty, Icon, MatMenuModule, More, PageHeader, QueryState, RouterLink, StateBadge, Time],
+  imports: [Empty, Icon, More, PageHeader, QueryState, RouterLink, StateBadge, Time],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class Schedules {
@@ -45,6 +50,8 @@ export class Schedules {
 
   readonly name = input<string>();
   readonly show = input<string>();
+  /** Hours that the timeline shows. */
+  readonly hours = input<string>();
 
   protected readonly ended = computed(() => this.show() === 'all');
   protected readonly list = paged(
@@ -53,12 +60,10 @@ export class Schedules {
     (schedule) => schedule.id,
     { every: AGAIN_MS },
   );
-  protected readonly span = signal(24);
-  protected readonly spans = [
-    { hours: 6, label: '6 h' },
-    { hours: 24, label: 'Day' },
-    { hours: 168, label: 'Week' },
-  ];
+  protected readonly spans = SPANS;
+  protected readonly span = computed(
+    () => SPANS.find((one) => String(one.hours) === this.hours())?.hours ?? USUAL_SPAN,
+  );
   private readonly from = computed(() => this.clock.now() - (this.span() * HOUR) / 12);
   private readonly to = computed(() => this.from() + this.span() * HOUR);
   protected readonly lanes = computed(() => {
@@ -74,7 +79,6 @@ export class Schedules {
 
   protected readonly count = count;
   protected readonly plural = plural;
-  protected readonly cronWords = cronWords;
 
   constructor() {
     inject(Shortcuts).offerReload(this.list.first);
@@ -115,6 +119,14 @@ export class Schedules {
     } catch {
       return clockTime(Date.parse(at), 'utc');
     }
+  }
+
+  protected setSpan(hours: number): void {
+    void this.router.navigate([], {
+      queryParams: { hours: hours === USUAL_SPAN ? null : hours },
+      queryParamsHandling: 'merge',
+      replaceUrl: true,
+    });
   }
 
   protected showEnded(ended: boolean): void {

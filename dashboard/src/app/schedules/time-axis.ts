@@ -1,5 +1,8 @@
 import { Schedule } from '../core/api/models';
 
+/** Times of a schedule that the server lists at most. */
+const LISTED = 10;
+
 /** The window and the times of one schedule on the timeline, in percent of its width. */
 export interface Lane {
   schedule: Schedule;
@@ -8,6 +11,8 @@ export interface Lane {
   openStart: boolean;
   openEnd: boolean;
   fires: { at: string; left: number }[];
+  /** Where the times that are not listed one by one begin and end. `undefined` when all times are listed. */
+  further?: { left: number; width: number };
 }
 
 /** A line across the timeline, and its label. */
@@ -33,8 +38,21 @@ export function lanesOf(schedules: readonly Schedule[], from: number, to: number
       fires: schedule.upcoming
         .filter((at) => Date.parse(at) >= from && Date.parse(at) <= to)
         .map((at) => ({ at, left: place(Date.parse(at)) })),
+      further: furtherOf(schedule, right, place),
     };
   });
+}
+
+/** The part of a lane after the last time that the server lists, because a frequent schedule has more of them there. */
+function furtherOf(
+  schedule: Schedule,
+  right: number,
+  place: (at: number) => number,
+): { left: number; width: number } | undefined {
+  const last = schedule.upcoming.at(-1);
+  if (last === undefined || schedule.upcoming.length < LISTED) return undefined;
+  const left = place(Date.parse(last));
+  return left < right ? { left, width: right - left } : undefined;
 }
 
 /** Marks at round hours or days, about eight at most. */

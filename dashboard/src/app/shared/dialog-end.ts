@@ -1,10 +1,15 @@
 import { ChangeDetectionStrategy, Component, ElementRef, inject, input, viewChild } from '@angular/core';
-import { MatDialogModule } from '@angular/material/dialog';
+import { takeUntilDestroyed } from '@angular/core/rxjs-interop';
+import { MatDialogModule, MatDialogRef } from '@angular/material/dialog';
 
 import { Focus } from '../core/focus';
 import { Submission } from '../core/submission';
+import { Confirmation } from './confirm';
 
-/** The buttons at the end of a dialog with a form: one closes the dialog, the other sends the form. */
+/**
+ * The buttons at the end of a dialog with a form: one closes the dialog, the other sends the form. Once something was
+ * typed, a click beside the dialog no longer closes it, and Escape asks first.
+ */
 @Component({
   selector: 'app-dialog-end',
   template: `
@@ -38,6 +43,27 @@ export class DialogEnd {
   readonly does = input.required<string>();
   /** Its label until the answer arrives. */
   readonly during = input.required<string>();
+
+  constructor() {
+    const form = inject<ElementRef<HTMLElement>>(ElementRef).nativeElement.closest('form');
+    const dialog = inject(MatDialogRef);
+    const confirmation = inject(Confirmation);
+    form?.addEventListener('input', () => (dialog.disableClose = true));
+    const keys = dialog.keydownEvents().pipe(takeUntilDestroyed());
+    keys.subscribe((event) => {
+      if (event.key !== 'Escape' || dialog.disableClose !== true || !this.cancelable()) return;
+      confirmation
+        .ask({
+          title: 'Discard what you typed?',
+          words: 'It was not sent yet.',
+          yes: 'Discard',
+          danger: true,
+        })
+        .subscribe((yes) => {
+          if (yes) dialog.close();
+        });
+    });
+  }
 
   /** Moves the focus to the button that sends the form, which loses it while the form is sent. */
   focusSend(): void {

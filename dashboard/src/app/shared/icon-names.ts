@@ -12,6 +12,8 @@ export const ICON_NAMES = [
   'chevron-down',
   'chevron-left',
   'chevron-right',
+  'chevrons-left',
+  'chevrons-right',
   'chevrons-up-down',
   'clock',
   'close',

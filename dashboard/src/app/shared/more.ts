@@ -1,4 +1,4 @@
-import { ChangeDetectionStrategy, Component, input } from '@angular/core';
+import { ChangeDetectionStrategy, Component, computed, input } from '@angular/core';
 
 import { Paged } from '../core/paged';
 import { count } from '../core/format';
@@ -12,10 +12,10 @@ import { ProblemView } from './problem-view';
       <app-problem [problem]="problem" [retriable]="true" (retry)="list().loadMore()" />
     }
     <div class="foot">
-      <span>{{ count(list().items()?.length) }} shown</span>
+      <span>{{ words() }}</span>
       @if (list().hasMore()) {
         <button type="button" class="btn s" [disabled]="list().loadingMore()" (click)="list().loadMore()">
-          {{ list().loadingMore() ? 'Loading…' : words() }}
+          {{ list().loadingMore() ? 'Loading…' : does() }}
         </button>
       }
     </div>
@@ -25,7 +25,15 @@ import { ProblemView } from './problem-view';
 })
 export class More {
   readonly list = input.required<Paged<unknown>>();
-  readonly words = input('Show older');
+  readonly does = input('Show older');
+  /** How many entries match. `undefined` when it is not known; a list that was read to its end knows. */
+  readonly total = input<number | null>();
 
-  protected readonly count = count;
+  protected readonly words = computed(() => {
+    const shown = this.list().items()?.length ?? 0;
+    const total = this.list().hasMore() ? this.total() : shown;
+    if (total === undefined || total === null) return `${count(shown)} shown, there are more`;
+    // While entries arrive, the list may have more of them than were counted.
+    return total <= shown ? `${count(shown)} in all` : `${count(shown)} of ${count(total)} shown`;
+  });
 }

@@ -17,6 +17,7 @@ const LOOKS: Record<RunState | ScheduleState | BackfillState, Look> & Record<str
   waiting: { tone: 'warn', icon: 'clock', label: 'Waiting' },
   running: { tone: 'live', icon: 'activity', label: 'Running' },
   succeeded: { tone: 'good', icon: 'success', label: 'Succeeded' },
+  clean: { tone: 'good', icon: 'success', label: 'Clean' },
   with_warnings: { tone: 'warn', icon: 'alert', label: 'With warnings' },
   nothing_loaded: { tone: 'bad', icon: 'ban', label: 'Nothing loaded' },
   nothing_usable: { tone: 'bad', icon: 'ban', label: 'Nothing usable' },

@@ -1,4 +1,11 @@
-import { ChangeDetectionStrategy, Component, input } from '@angular/core';
+import {
+  ChangeDetectionStrategy,
+  Component,
+  ElementRef,
+  afterRenderEffect,
+  inject,
+  input,
+} from '@angular/core';
 import { RouterLink } from '@angular/router';
 
 import { count } from '../core/format';
@@ -48,4 +55,13 @@ export class StateTabs {
   readonly state = input<string>();
 
   protected readonly count = count;
+
+  constructor() {
+    const host = inject<ElementRef<HTMLElement>>(ElementRef).nativeElement;
+    // On a phone, the tabs are wider than the window.
+    afterRenderEffect(() => {
+      this.state();
+      host.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+    });
+  }
 }

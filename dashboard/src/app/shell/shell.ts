@@ -1,5 +1,14 @@
 import { A11yModule } from '@angular/cdk/a11y';
-import { DOCUMENT, ChangeDetectionStrategy, Component, computed, inject, signal } from '@angular/core';
+import {
+  ChangeDetectionStrategy,
+  Component,
+  DOCUMENT,
+  Injector,
+  afterNextRender,
+  computed,
+  inject,
+  signal,
+} from '@angular/core';
 import { takeUntilDestroyed } from '@angular/core/rxjs-interop';
 import { MatDialog } from '@angular/material/dialog';
 import { MatMenuModule } from '@angular/material/menu';
@@ -36,6 +45,9 @@ export class Shell {
   /** Created with the shell, so that it notices every logout. */
   private readonly draft = inject(Draft);
   private readonly document = inject(DOCUMENT);
+  private readonly injector = inject(Injector);
+  /** Path of the page that is shown. */
+  private path: string | undefined;
   protected readonly preferences = inject(Preferences);
   protected readonly session = inject(Session);
 
@@ -53,8 +65,27 @@ export class Shell {
         filter((event) => event instanceof NavigationEnd),
         takeUntilDestroyed(),
       )
-      .subscribe(() => this.menuOpen.set(false));
+      .subscribe(() => this.arrive());
     this.offerShortcuts(inject(Shortcuts));
+  }
+
+  /** Moves the focus to a page that was opened, and with it announces the page. */
+  private arrive(): void {
+    this.menuOpen.set(false);
+    const path = this.router.url.split(/[?#]/)[0];
+    const before = this.path;
+    this.path = path;
+    // The first page keeps the focus that the browser gives it, and other parameters of an address are the same page.
+    if (before === undefined || before === path) return;
+    afterNextRender(
+      () => {
+        // A page may have given the focus to a field of its own.
+        const content = this.document.getElementById('content');
+        if (content !== null && !content.contains(this.document.activeElement))
+          content.focus({ preventScroll: true });
+      },
+      { injector: this.injector },
+    );
   }
 
   protected logOut(): void {

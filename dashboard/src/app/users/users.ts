@@ -69,13 +69,13 @@ export class Users {
     if (!disabled) return this.change(user, { disabled }, 'may log in again');
     this.confirmation
       .ask({
-        title: `Lock ${user.username}?`,
-        words: 'All their sessions end immediately, and they cannot log in until you unlock them.',
-        yes: 'Lock',
+        title: `Disable ${user.username}?`,
+        words: 'All their sessions end immediately, and they cannot log in until you enable them again.',
+        yes: 'Disable',
         danger: true,
       })
       .subscribe((yes) => {
-        if (yes) this.change(user, { disabled }, 'is locked');
+        if (yes) this.change(user, { disabled }, 'is disabled');
       });
   }
 

@@ -136,7 +136,7 @@ fn a_target_is_reached_by_tcp_and_by_its_own_credentials() {
     for host in ["/var/run/postgresql", "@abstract", "%2Fvar%2Frun", "./sock"] {
         check(
             &target(&format!("host: \"{host}\", user: a, database: d")),
-            &["target.host: a Unix socket is no host here, expected a host name or an address at line 2 column 16"],
+            &["target.host: a Unix socket is not a host here, expected a host name or an address at line 2 column 16"],
         );
     }
     for url in ["postgres:///db?host=/var/run", "postgres://a@%2Fvar%2Frun/db", "postgres://a@db/x?hostaddr=1.2.3.4"] {
@@ -205,7 +205,7 @@ fn a_source_says_what_it_lacks() {
     check(
         &source("type: api, url: \"http://a\", headers: {\"a b\": c}, pagination: {type: pages}"),
         &[
-            "sources[0].headers.a b: \"a b\" is no name of an HTTP header at line 2 column 49",
+            "sources[0].headers.a b: \"a b\" is not a name of an HTTP header at line 2 column 49",
             "sources[0].pagination.type: unknown variant \"pages\", expected page, offset, cursor or link_header \
          at line 2 column 72",
         ],

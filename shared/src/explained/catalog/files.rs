@@ -74,7 +74,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         happened: "A JSON document or record is not valid.",
         why: "A comma, quote or bracket is missing, or there is something that JSON does not have.",
         next_step: "Correct the file; it is read again when it changes.",
-        example: "orders.json:14: it is no JSON at column 9: a comma or ] is missing",
+        example: "orders.json:14: it is not JSON at column 9: a comma or ] is missing",
         seen: &[Seen::File, Seen::Row],
         ..OF_A_FILE
     },
@@ -142,7 +142,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         happened: "A file with the suffix of a workbook is something else.",
         why: "Programs often write CSV or a web page and name it `.xls`, because Excel opens that too.",
         next_step: "Rename it to what it is (`.csv` for text), or save it as a workbook.",
-        example: "orders.xls: it is no workbook but text, such as CSV",
+        example: "orders.xls: it is not a workbook but text, such as CSV",
         ..OF_A_FILE
     },
     Entry {
@@ -244,7 +244,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         happened: "A file ends in the middle.",
         why: "It was copied incompletely, or it is empty where JSON is expected.",
         next_step: "Copy the file again; it is read again when it changes.",
-        example: "orders.json:912: it is no JSON at column 3: the file ends inside an object",
+        example: "orders.json:912: it is not JSON at column 3: the file ends inside an object",
         ..OF_A_FILE
     },
     Entry {

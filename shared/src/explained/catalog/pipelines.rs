@@ -101,7 +101,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         happened: "The time zone of a schedule is not known.",
         why: "It is not an IANA name.",
         next_step: "Write a name such as Europe/Berlin.",
-        example: "timezone: CEST is no IANA name, such as Europe/Berlin",
+        example: "timezone: CEST is not an IANA name, such as Europe/Berlin",
         seen: &[Seen::Api(422)],
         ..OF_A_REQUEST
     },

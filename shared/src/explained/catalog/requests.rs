@@ -118,7 +118,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         happened: "The multipart form of the request cannot be read.",
         why: "It was cut off, or has no boundary.",
         next_step: "Send the file in the form field `file`.",
-        example: "Error parsing `multipart/form-data` request",
+        example: "the multipart form cannot be read: it is cut off, or has no boundary",
         seen: &[Seen::Api(400), Seen::Api(413), Seen::Api(415)],
         ..OF_A_REQUEST
     },
@@ -127,7 +127,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         happened: "A part of the address cannot be read.",
         why: "It is not a UUID or number where one is expected.",
         next_step: "Check the address; `/docs` lists what there is.",
-        example: "Invalid URL: UUID parsing failed",
+        example: "`seven` in the address is not valid: expected an id, such as 01a21567-d506-7b2c-9a31-0c5c2f1f0b77",
         seen: &[Seen::Api(400)],
         ..OF_A_REQUEST
     },

@@ -109,7 +109,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         happened: "Bytes of a row, or of a header, are not text in the encoding that the file is read with.",
         why: "The file has another encoding than UTF-8, or parts of several.",
         next_step: "Write the file's encoding in the source, `csv: {encoding: windows-1252}` for example.",
-        example: "byte 14 is no valid text in the file's encoding; write the right one in csv.encoding",
+        example: "byte 14 is not valid text in the file's encoding; write the right one in csv.encoding",
         seen: &[Seen::Row, Seen::File],
         ..OF_A_ROW
     },

@@ -9,7 +9,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         happened: "The pattern of a source is not a valid glob.",
         why: "A bracket or brace is not closed, or a range is written the wrong way round.",
         next_step: "Correct the pattern: `*`, `?`, `[a-z]`, `{a,b}`, and `**/` for folders at any depth.",
-        example: "source 1: its path is no glob: error parsing glob 'in/[': unclosed character class",
+        example: "source 1: its path is not a valid glob pattern: error parsing glob 'in/[': unclosed character class",
         ..IN_A_RUN
     },
     Entry {
@@ -225,7 +225,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             SFTP.",
         next_step: "Check host and port, which algorithms the server allows, and that the account may use the SFTP \
             subsystem.",
-        example: "files.example.com:2222 is no SSH server elt can talk to: the server sent another protocol",
+        example: "files.example.com:2222 is not an SSH server that elt can talk to: the server sent another protocol",
         reached: Reached::Answered,
         ..IN_A_RUN
     },

@@ -145,7 +145,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         happened: "The target's URL names a Unix socket, or no host.",
         why: "elt connects to targets by TCP only.",
         next_step: "Name a host, such as 127.0.0.1.",
-        example: "the target's address cannot be used: a Unix socket is no host here, expected the host in the URL \
+        example: "the target's address cannot be used: a Unix socket is not a host here, expected the host in the URL \
             itself, as in postgres://user@host/database",
         seen: &[Seen::Run, Seen::Api(400)],
         ..IN_A_RUN

@@ -4,6 +4,7 @@
 //! runs of each combination of values in the order of the page, so a page takes the newest runs of each combination that
 //! the filter allows, and then the newest of these.
 
+use chrono::{DateTime, Utc};
 use sqlx::{PgExecutor, Postgres, QueryBuilder};
 use uuid::Uuid;
 
@@ -31,6 +32,10 @@ pub struct RunFilter<'a> {
     pub subject_id: Option<Uuid>,
     /// Only of these pipelines.
     pub names: Option<&'a [String]>,
+    /// Only requested at this time or later.
+    pub since: Option<DateTime<Utc>>,
+    /// Only requested before this time.
+    pub until: Option<DateTime<Utc>>,
 }
 
 /// A column of the index that a page is read from, with the values that the filter allows, each once.
@@ -143,10 +148,22 @@ impl<'a> RunFilter<'a> {
         if let Some(names) = self.names.filter(|_| is_left("name")) {
             query.push(" and name = any(").push_bind(names).push(")");
         }
-        if let Some(before) = before {
+        if let Some(since) = self.since {
+            query.push(" and id >= ").push_bind(first_id(since));
+        }
+        let until = self.until.map(first_id);
+        if let Some(before) = [before, until].into_iter().flatten().min() {
             query.push(" and id < ").push_bind(before);
         }
     }
+}
+
+/// The least id that a run can have which is requested at this time. Ids are UUIDv7, whose first 48 bits are the
+/// milliseconds since 1970, so the indexes on ids find the runs of a time.
+fn first_id(at: DateTime<Utc>) -> Uuid {
+    const MOST: u64 = (1 << 48) - 1;
+    let milliseconds = u64::try_from(at.timestamp_millis()).unwrap_or_default().min(MOST);
+    Uuid::from_u128(u128::from(milliseconds) << 80)
 }
 
 /// The values of all that the list has, each once; all of them without a list.
@@ -229,6 +246,15 @@ mod tests {
         let columns: Vec<_> = failed.dimensions().iter().map(Dimension::column).collect();
         assert_eq!(columns, ["name", "state", "kind"]);
         assert_eq!(failed.dimensions()[1], Dimension::State(vec![RunState::Failed]));
+    }
+
+    #[test]
+    fn ids_of_a_time_begin_with_it() {
+        let at = DateTime::from_timestamp_millis(1_764_460_800_123).expect("a time");
+        let millisecond = chrono::TimeDelta::milliseconds(1);
+        let made = Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, 1_764_460_800, 123_000_000));
+        assert!(first_id(at) <= made && made < first_id(at + millisecond));
+        assert_eq!(first_id(DateTime::<Utc>::MIN_UTC), Uuid::nil(), "a time before 1970 leaves no run out");
     }
 
     #[test]

@@ -30,8 +30,7 @@ enum Parameter {
 /// What a config writes in place of a parameter it may not use.
 const IN_THE_URL: &str = "write it in the URL itself: postgres://user:password@host:port/database";
 /// The same for a host, which may have been meant as the folder of a Unix socket.
-const HOST_IN_THE_URL: &str =
-    "a Unix socket is no host here, and a host stands in the URL itself: postgres://user:password@host:port/database";
+const HOST_IN_THE_URL: &str = "a Unix socket is not a host here, and a host stands in the URL itself: postgres://user:password@host:port/database";
 const OF_THE_OPERATOR: &str = "elt's operator names certificate authorities in ELT_TARGET_CA_FILE";
 const NOT_AT_ALL: &str = "remove it";
 

@@ -28,7 +28,9 @@ pub enum AddressProblem {
     #[error("the URL names a path of more than one part; write %2F for a / in the database's name")]
     Path,
     /// A Unix socket, or no host.
-    #[error("a Unix socket is no host here, expected the host in the URL itself, as in postgres://user@host/database")]
+    #[error(
+        "a Unix socket is not a host here, expected the host in the URL itself, as in postgres://user@host/database"
+    )]
     Socket,
     /// A list of hosts.
     #[error("the URL names several hosts; name the one that rows go to")]

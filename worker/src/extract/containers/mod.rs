@@ -177,7 +177,7 @@ impl Opening<'_> {
 fn bad_glob(source: usize, error: &globset::Error) -> PipelineError {
     PipelineError::Extract(Explained {
         code: Code::BadGlob,
-        message: format!("source {}: its `archive.include` is no glob: {error}", source + 1),
+        message: format!("source {}: its `archive.include` is not a valid glob pattern: {error}", source + 1),
         next_step: "Correct the pattern: *, ?, [a-z], {a,b} and **/ for folders at any depth.".into(),
     })
 }

@@ -215,11 +215,11 @@ fn read(path: &str, base: &Path, roots: &Roots) -> Result<Vec<u8>, String> {
     }
     let opened = roots.open(&base.join(path)).map_err(|error| match error {
         OpenError::Unreadable(error) => unreadable(&error),
-        refused => format!("it is no key in ASCII armor, and as the path of one it {refused}"),
+        refused => format!("it is not a key in ASCII armor, and as the path of one it {refused}"),
     })?;
     let is_file = opened.file.metadata().is_ok_and(|meta| meta.is_file() && meta.len() <= KEY_BYTES);
     if !is_file {
-        return Err("what its path leads to is no key".into());
+        return Err("what its path leads to is not a key".into());
     }
     let mut bytes = Vec::new();
     opened.file.take(KEY_BYTES).read_to_end(&mut bytes).map_err(|error| unreadable(&error))?;

@@ -250,7 +250,7 @@ fn count_values(json: impl Read) -> io::Result<Result<u64, Flaw>> {
             // An invalid line of NDJSON is a bad row and not a bad answer. It goes to the quarantine when the rows are read.
             Err(_) if values > 0 => break,
             Err(error) => {
-                let place = format!("it is no JSON at line {} column {}", error.line(), error.column());
+                let place = format!("it is not JSON at line {} column {}", error.line(), error.column());
                 return Ok(Err(Flaw::NotJson(place)));
             }
         }

@@ -257,7 +257,7 @@ impl Opened {
 pub(super) fn redirected(from: &Url, headers: &HeaderMap) -> Result<Url> {
     let refuse = |reason: &str| HttpError::Redirect { url: shown(from), reason: reason.to_owned() };
     let target = headers.get(LOCATION).and_then(|target| target.to_str().ok()).ok_or_else(|| refuse("to nowhere"))?;
-    let to = from.join(target).map_err(|_| refuse("to something that is no URL"))?;
+    let to = from.join(target).map_err(|_| refuse("to something that is not a URL"))?;
     match to.scheme() {
         "http" | "https" => Ok(to),
         scheme => Err(refuse(&format!("to a `{scheme}:` URL"))),

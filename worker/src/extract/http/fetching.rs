@@ -26,6 +26,7 @@ use super::{for_each, retry, spool_failed};
 use crate::error::{PipelineError, Result as PipelineResult};
 use crate::frame::json::gather;
 use crate::input::{Compression, Format, InputFile};
+use crate::progress::Progress;
 
 /// A page that is stored in the spool folder.
 pub(super) struct Page {
@@ -82,6 +83,7 @@ pub(super) struct Fetching<'a> {
     pub(super) old_below: Option<(JsonPath, CursorValue)>,
     /// Whether pages keep the headers of their answers.
     pub(super) keep_headers: bool,
+    progress: &'a Progress,
 }
 
 /// The value of `for_each` that requests are made for.
@@ -143,6 +145,7 @@ impl<'a> Fetching<'a> {
             room,
             old_below: cursor.zip(old_below),
             keep_headers: false,
+            progress: &context.progress,
         })
     }
 
@@ -201,10 +204,13 @@ impl<'a> Fetching<'a> {
             Some(_) => format!("{} page {number}", self.seen(&request.url)),
             None => self.seen(&request.url),
         };
+        self.progress.file(&name);
         let mut page = match self.fetch(&request, name, path).await {
             Ok(page) => page,
             Err(error) => return self.after_failure(error),
         };
+        self.progress.read(page.contents.rows, page.body.bytes);
+        self.progress.file_done();
         for_each::take_room(&self.room, page.body.bytes);
         let turn = turn(&page.contents, &page.body, page.next_link.clone(), &page.answered);
         match self.pages.next(&turn)? {

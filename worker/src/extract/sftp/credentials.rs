@@ -119,15 +119,15 @@ fn read(path: &str, what: &str, context: &ExtractContext) -> Result<String, Stri
     let path = context.base.join(Path::new(path));
     // The text may be a key that lost its first line, so the message does not repeat it.
     let unreadable = |error: std::io::Error| {
-        format!("it is no {what}, and as the path of one it cannot be read: {}", unreadable(&error))
+        format!("it is not a {what}, and as the path of one it cannot be read: {}", unreadable(&error))
     };
     let opened = context.roots.open(&path).map_err(|error| match error {
         OpenError::Unreadable(error) => unreadable(error),
-        refused => format!("it is no {what}, and as the path of one it {refused}"),
+        refused => format!("it is not a {what}, and as the path of one it {refused}"),
     })?;
     let meta = opened.file.metadata().map_err(unreadable)?;
     if !meta.is_file() || meta.len() > FILE_BYTES {
-        return Err(format!("its file is no {what}"));
+        return Err(format!("its file is not a {what}"));
     }
     let mut text = String::new();
     opened.file.take(FILE_BYTES).read_to_string(&mut text).map_err(unreadable)?;

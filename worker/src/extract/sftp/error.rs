@@ -22,7 +22,7 @@ pub(super) enum SftpError {
     Silent { server: String, what: &'static str, after: Duration },
     #[error("the connection to {server} broke: {reason}")]
     Lost { server: String, reason: String },
-    #[error("{server} is no SSH server elt can talk to: {reason}")]
+    #[error("{server} is not an SSH server that elt can talk to: {reason}")]
     Protocol { server: String, reason: String },
     #[error("{server} has no host key of a kind elt can check")]
     NoCommonKey { server: String },
@@ -54,7 +54,7 @@ pub(super) enum SftpError {
     NotEnterable { name: String, user: String },
     #[error("{name} cannot be read: {reason}")]
     Unreadable { name: String, reason: String },
-    #[error("{name} is no glob: {reason}")]
+    #[error("{name} is not a valid glob pattern: {reason}")]
     BadGlob { name: String, reason: String },
     #[error("{name} {what}, more than the {limit} elt takes from one source")]
     TooMuch { name: String, what: String, limit: String },

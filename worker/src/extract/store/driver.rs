@@ -19,6 +19,7 @@ use crate::extract::listed_sample::ListedSample;
 use crate::extract::probe::Sample;
 use crate::extract::{ExtractContext, Extracted, LeftOut, LeftOutKind, workbooks};
 use crate::input::{Compression, Format, InputFile, RemoteTask, Stamp, Version, format_of, other_suffix};
+use crate::progress::Progress;
 
 /// Longest time for a test of the connection.
 const PROBE_TIMEOUT: Duration = Duration::from_mins(2);
@@ -42,7 +43,8 @@ pub async fn extract_within(
     limits: &StoreLimits,
 ) -> PipelineResult<Extracted> {
     let (store, options) = (open(source, context, limits)?, options(source)?);
-    let fetching = Fetching { index, store: &*store, options, limits, folder: &context.spool };
+    let (folder, progress) = (&*context.spool, &*context.progress);
+    let fetching = Fetching { index, store: &*store, options, limits, folder, progress };
     guarded(&*store, &context.stop, limits, fetching.all()).await
 }
 
@@ -87,7 +89,8 @@ pub(in crate::extract) async fn probe(
 ) -> PipelineResult<Sample> {
     let limits = StoreLimits { attempts: 1, total: PROBE_TIMEOUT, ..StoreLimits::default() };
     let (store, options) = (open(source, context, &limits)?, options(source)?);
-    let fetching = Fetching { index, store: &*store, options, limits: &limits, folder: &context.spool };
+    let (folder, progress) = (&*context.spool, &*context.progress);
+    let fetching = Fetching { index, store: &*store, options, limits: &limits, folder, progress };
     guarded(&*store, &context.stop, &limits, fetching.sample()).await
 }
 
@@ -156,6 +159,7 @@ struct Fetching<'a> {
     options: &'a PlaceOptions,
     limits: &'a StoreLimits,
     folder: &'a Path,
+    progress: &'a Progress,
 }
 
 /// What became of a file.
@@ -177,12 +181,14 @@ impl Fetching<'_> {
         for (path, kind, reason) in listing.left_out {
             extracted.left_out.push(LeftOut { name: self.store.shown(&path), kind, reason });
         }
-        let budget = &Budget::new(self.store.place(), self.limits.total_bytes);
+        let budget = &Budget::new(self.store.place(), self.limits.total_bytes, self.progress);
         let named = listing.named;
         let each = listing.files.iter().enumerate().map(|(number, file)| self.one(number, file, named, budget));
         let mut outcomes = stream::iter(each).buffered(self.store.parallel());
         while let Some(outcome) = outcomes.next().await {
-            match outcome? {
+            let outcome = outcome?;
+            self.progress.file_done();
+            match outcome {
                 Outcome::Read(file) => extracted.files.push(*file),
                 Outcome::LeftOut(left_out) => extracted.left_out.push(left_out),
             }
@@ -190,7 +196,7 @@ impl Fetching<'_> {
         Ok(extracted)
     }
 
-    async fn one(&self, number: usize, file: &RemoteFile, named: bool, budget: &Budget) -> Result<Outcome> {
+    async fn one(&self, number: usize, file: &RemoteFile, named: bool, budget: &Budget<'_>) -> Result<Outcome> {
         let name = self.store.shown(&file.path);
         let left_out = |kind, reason| Ok(Outcome::LeftOut(LeftOut { name: name.clone(), kind, reason }));
         let format = match judge(file, self.options) {
@@ -223,7 +229,7 @@ impl Fetching<'_> {
     }
 
     /// Reads a file as it is now. `None`: it changed every time it was read, so it is still being written.
-    async fn download(&self, file: &RemoteFile, to: &Path, budget: &Budget) -> Result<Option<Read>> {
+    async fn download(&self, file: &RemoteFile, to: &Path, budget: &Budget<'_>) -> Result<Option<Read>> {
         let mut file = file.clone();
         for _ in 0..=self.limits.rereads {
             match self.download_version(&file, to, budget).await {
@@ -238,7 +244,7 @@ impl Fetching<'_> {
     }
 
     /// Reads exactly this version of a file, in as many attempts as it takes.
-    async fn download_version(&self, file: &RemoteFile, to: &Path, budget: &Budget) -> Result<Option<Compression>> {
+    async fn download_version(&self, file: &RemoteFile, to: &Path, budget: &Budget<'_>) -> Result<Option<Compression>> {
         let name = self.store.shown(&file.path);
         let mut spool = Spool::create(to, &name, None, budget).await?;
         self.read(file, &mut spool).await?;
@@ -313,7 +319,7 @@ impl Fetching<'_> {
     async fn head(&self, number: usize, file: &RemoteFile, format: (Format, Compression)) -> Result<InputFile> {
         make_folder(self.folder).await?;
         let to = self.folder.join(format!("store-{}-{number}-head", self.index));
-        let budget = Budget::new(self.store.place(), self.limits.total_bytes);
+        let budget = Budget::new(self.store.place(), self.limits.total_bytes, self.progress);
         let enough = if format.0.needs_its_end() { workbooks::LARGEST_SHOWN } else { self.limits.head };
         let mut spool = Spool::create(&to, &self.store.shown(&file.path), Some(enough), &budget).await?;
         self.read(file, &mut spool).await?;

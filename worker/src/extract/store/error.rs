@@ -39,7 +39,7 @@ pub(in crate::extract) enum StoreError {
     Forbidden { name: String, reason: String, next_step: Cow<'static, str> },
     #[error("{name} cannot be read: {reason}")]
     Unreadable { name: String, reason: String },
-    #[error("{name} is no glob: {reason}")]
+    #[error("{name} is not a valid glob pattern: {reason}")]
     BadGlob { name: String, reason: String },
     #[error("{name} {what}, more than the {limit} elt takes from one source")]
     TooMuch { name: String, what: String, limit: String },

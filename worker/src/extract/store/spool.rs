@@ -9,24 +9,29 @@ use tokio::io::{AsyncSeekExt, AsyncWriteExt, SeekFrom};
 use super::error::{Result, StoreError};
 use crate::humanize::size;
 use crate::input::{Compression, Version};
+use crate::progress::Progress;
 
 /// The number of bytes that the files of a source may still have.
-pub(super) struct Budget {
+pub(super) struct Budget<'a> {
     name: String,
     limit: u64,
     left: AtomicU64,
+    progress: &'a Progress,
 }
 
-impl Budget {
-    /// `name`: what the config names, for people.
-    pub(super) fn new(name: String, limit: u64) -> Self {
-        Self { name, limit, left: AtomicU64::new(limit) }
+impl<'a> Budget<'a> {
+    /// `name`: what the config names, for people. `progress` counts what arrives.
+    pub(super) fn new(name: String, limit: u64, progress: &'a Progress) -> Self {
+        Self { name, limit, left: AtomicU64::new(limit), progress }
     }
 
     fn take(&self, bytes: u64) -> Result<()> {
         let take = |left: u64| left.checked_sub(bytes);
         match self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take) {
-            Ok(_) => Ok(()),
+            Ok(_) => {
+                self.progress.read(0, bytes);
+                Ok(())
+            }
             Err(_) => Err(StoreError::TooMuch {
                 name: self.name.clone(),
                 what: format!("sent more than {}", size(self.limit)),
@@ -48,13 +53,13 @@ pub(in crate::extract) struct Spool<'a> {
     encoding: Option<Compression>,
     validator: Option<String>,
     content: Version,
-    budget: &'a Budget,
+    budget: &'a Budget<'a>,
     doing: String,
 }
 
 impl<'a> Spool<'a> {
     /// An empty file at `to`. `enough`: the number of bytes after which no more are wanted.
-    pub(super) async fn create(to: &Path, name: &str, enough: Option<u64>, budget: &'a Budget) -> Result<Self> {
+    pub(super) async fn create(to: &Path, name: &str, enough: Option<u64>, budget: &'a Budget<'a>) -> Result<Self> {
         let doing = format!("keep {name} in {}", to.display());
         let file = File::create(to).await.map_err(|source| StoreError::Spool { doing: doing.clone(), source })?;
         Ok(Self {

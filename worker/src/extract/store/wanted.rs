@@ -77,6 +77,6 @@ mod tests {
     #[test]
     fn a_pattern_that_is_none_is_refused_with_its_name() {
         let error = Wanted::parse("a/[", "s3://b/a/[").expect_err("no glob").to_string();
-        assert!(error.starts_with("s3://b/a/[ is no glob"), "{error}");
+        assert!(error.starts_with("s3://b/a/[ is not a valid glob pattern"), "{error}");
     }
 }

@@ -281,7 +281,7 @@ fn defect(record: &Record, width: usize, raw: &[u8], clean: bool) -> Option<(Cod
     }
     if let Err(error) = std::str::from_utf8(raw) {
         let at = error.valid_up_to();
-        let what = "is no valid text in the file's encoding; write the right one in csv.encoding";
+        let what = "is not valid text in the file's encoding; write the right one in csv.encoding";
         return Some((Code::InvalidEncoding, format!("byte {} {what}", at + 1)));
     }
     if record.stray_quote {

@@ -27,7 +27,7 @@ pub(crate) struct Chosen {
 /// The sheets that are read, in the order of their tabs, and a sentence about others that have cells and are not.
 ///
 /// # Errors
-/// When the file is no workbook that can be read, or has no such sheet.
+/// When the file is not a workbook that can be read, or has no such sheet.
 pub(crate) fn chosen(input: &InputFile) -> Result<(Vec<Chosen>, Option<String>), FileError> {
     packed(input)?;
     let file = input.open().map_err(|error| Problem::from(error).of_file(&input.name))?;

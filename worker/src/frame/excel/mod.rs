@@ -119,7 +119,7 @@ impl Workbook {
             } else if package.has("[Content_Types].xml") && package.has("_rels/.rels") {
                 Xlsx::open(package).map(Self::Xlsx)
             } else {
-                Err(Problem::new(Code::NotAWorkbook, "it is no workbook but a zip archive of other files"))
+                Err(Problem::new(Code::NotAWorkbook, "it is not a workbook but a zip archive of other files"))
             };
         }
         if head.starts_with(COMPOUND_FILE) {
@@ -198,21 +198,21 @@ fn is_encrypted(file: &File) -> io::Result<bool> {
     }
 }
 
-/// The sentence about a file that is no workbook, by its first bytes.
+/// The sentence about a file that is not a workbook, by its first bytes.
 fn other_content(head: &[u8]) -> &'static str {
     let start = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head).trim_ascii_start();
     let has = |word: &[u8]| start.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word));
     if head.is_empty() {
-        "it is no workbook but an empty file"
+        "it is not a workbook but an empty file"
     } else if start.starts_with(b"<") && has(b"<html") {
-        "it is no workbook but a web page (HTML)"
+        "it is not a workbook but a web page (HTML)"
     } else if start.starts_with(b"<") {
-        "it is no workbook but XML, such as the XML Spreadsheet 2003 of old programs"
+        "it is not a workbook but XML, such as the XML Spreadsheet 2003 of old programs"
     } else if head.starts_with(&[0x09, 0x08]) || head.starts_with(&[0x09, 0x04]) || head.starts_with(&[0x09, 0x02]) {
         "it is a workbook of Excel 4 or older"
     } else if head.starts_with(&[0xFF, 0xFE]) || head.starts_with(&[0xFE, 0xFF]) || !head.contains(&0) {
-        "it is no workbook but text, such as CSV"
+        "it is not a workbook but text, such as CSV"
     } else {
-        "it is no workbook"
+        "it is not a workbook"
     }
 }

@@ -67,7 +67,7 @@ impl Ods {
             }
         }
         if !is_spreadsheet {
-            return Err(Problem::new(Code::NotAWorkbook, "it is no workbook but another kind of document"));
+            return Err(Problem::new(Code::NotAWorkbook, "it is not a workbook but another kind of document"));
         }
         Ok(workbook)
     }

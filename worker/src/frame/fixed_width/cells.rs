@@ -145,7 +145,7 @@ impl Cutter {
         }
         if let (Unit::Characters | Unit::Bytes, Err(error)) = (self.unit, std::str::from_utf8(record)) {
             let at = error.valid_up_to() + 1;
-            let what = "is no valid text in the file's encoding; write the right one in fixed_width.encoding";
+            let what = "is not valid text in the file's encoding; write the right one in fixed_width.encoding";
             return Err((Code::InvalidEncoding, format!("byte {at} {what}")));
         }
         Ok(())
@@ -161,7 +161,7 @@ impl Cutter {
             b'\n' | b'\r' => format!(
                 "{unit} {place} is a line end inside the record: if the file has lines, remove `record_length`, else count it"
             ),
-            _ => format!("{unit} {place} is a control character, which is no text; {PACKED}"),
+            _ => format!("{unit} {place} is a control character, which is not text; {PACKED}"),
         }
     }
 
@@ -227,7 +227,7 @@ fn inside_a_character(index: usize) -> Problem {
     (
         Code::InvalidEncoding,
         format!(
-            "column {column} begins or ends inside a character, or is no valid text in the file's encoding: check the widths, \
+            "column {column} begins or ends inside a character, or is not valid text in the file's encoding: check the widths, \
              fixed_width.unit and fixed_width.encoding"
         ),
     )

@@ -282,7 +282,7 @@ impl Cursor {
         let code = if at >= text.len() && self.window.ended() { Code::Truncated } else { Code::BrokenJson };
         let column = self.column(at) + 1;
         let line = self.line_at(at);
-        FileError::new(code, self.window.name(), Some(line), format_args!("it is no JSON at column {column}: {what}"))
+        FileError::new(code, self.window.name(), Some(line), format_args!("it is not JSON at column {column}: {what}"))
             .hint("Correct the file, or write it again if it was cut off; it is read again when it changes.")
     }
 }

@@ -184,7 +184,7 @@ impl Json {
         let mark = self.mark(record_batch);
         let mut scanner = Scanner::new(&text[..end], true);
         let broken =
-            |at: usize, what| Some((Code::BrokenJson, format!("it is no JSON at column {}: {what}", at - from + 1)));
+            |at: usize, what| Some((Code::BrokenJson, format!("it is not JSON at column {}: {what}", at - from + 1)));
         let problem = match self.members.row(&mut scanner, text, start, false, &mut record_batch.extra) {
             Ok((stop, _)) if stop < end => broken(stop, "something follows the value"),
             Ok((_, problem)) => problem_of(&text[start..end], scanner.defect, clean).or(problem),
@@ -287,7 +287,7 @@ struct Mark {
 fn problem_of(raw: &[u8], defect: Option<scan::Defect>, clean: bool) -> Option<Problem> {
     if !clean && let Err(error) = std::str::from_utf8(raw) {
         let at = error.valid_up_to() + 1;
-        return Some((Code::InvalidEncoding, format!("byte {at} is no valid text in the file's encoding")));
+        return Some((Code::InvalidEncoding, format!("byte {at} is not valid text in the file's encoding")));
     }
     defect.map(|defect| (defect.code(), defect.reason()))
 }

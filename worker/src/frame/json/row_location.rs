@@ -57,7 +57,7 @@ pub(super) fn find(
     }
     match first {
         None if input.format == Format::Ndjson => Ok((cursor, RowLayout::Lines, None)),
-        None => Err(FileError::new(Code::Truncated, &input.name, None, "it is empty, which is no JSON")
+        None => Err(FileError::new(Code::Truncated, &input.name, None, "it is empty, which is not JSON")
             .hint("Write [] for no rows, or copy the file again.")),
         Some(b'[') => follow(cursor, &[], size, input).map(|(cursor, layout)| (cursor, layout, None)),
         Some(_) if input.format == Format::Ndjson => Ok((restart(size, input)?, RowLayout::Lines, None)),

@@ -33,6 +33,7 @@ use super::fixed_width;
 use super::read::{self, FileError, FileSummary, Open, Reader};
 use crate::error::{PipelineError, Result};
 use crate::input::{Format, InputFile};
+use crate::progress::Progress;
 use column::Place;
 
 /// Most files that are read at the same time.
@@ -113,10 +114,10 @@ impl Profile {
 /// # Errors
 /// As [`profile_opened`].
 pub fn profile(files: &[InputFile], expectations: &[Expectation], stop: &CancellationToken) -> Result<Profile> {
-    profile_opened(files, expectations, read::open, stop)
+    profile_opened(files, expectations, read::open, stop, &Progress::default())
 }
 
-/// Reads every file once, each opened by `open`. It blocks its thread.
+/// Reads every file once, each opened by `open`, and counts rows, bytes and files in `progress`. It blocks its thread.
 ///
 /// # Errors
 /// [`PipelineError::Stopped`] when the run is stopped. A file that cannot be read is part of the profile, not an error.
@@ -125,6 +126,7 @@ pub fn profile_opened(
     expectations: &[Expectation],
     open: Open,
     stop: &CancellationToken,
+    progress: &Progress,
 ) -> Result<Profile> {
     let next = AtomicUsize::new(0);
     let merger = Mutex::new(Merger::default());
@@ -132,7 +134,10 @@ pub fn profile_opened(
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
             let Some(file) = files.get(index) else { return };
-            let Some(outcome) = profile_file(index, file, expectations, open, stop) else { return };
+            progress.file(&file.name);
+            let read = |rows, bytes| progress.read(rows, bytes);
+            let Some(outcome) = profile_file(index, file, expectations, open, stop, &read) else { return };
+            progress.file_done();
             merger.lock().unwrap_or_else(PoisonError::into_inner).add(index, outcome);
         }
     };
@@ -160,13 +165,14 @@ struct Profiled {
     first_bad: Option<BadRecord>,
 }
 
-/// Reads one file. `None`: the run is stopped.
+/// Reads one file, and calls `read` with the number of rows and bytes of each window. `None`: the run is stopped.
 fn profile_file(
     index: usize,
     file: &InputFile,
     expectations: &[Expectation],
     open: Open,
     stop: &CancellationToken,
+    read: &impl Fn(u64, u64),
 ) -> Option<Profiled> {
     let mut outcome = Profiled {
         file: FileProfile {
@@ -192,7 +198,11 @@ fn profile_file(
                     return None;
                 }
                 match reader.turn() {
-                    Ok(true) => outcome.test_cells(&reader, &place, expectations),
+                    Ok(true) => {
+                        outcome.test_cells(&reader, &place, expectations);
+                        let (record_batch, _) = reader.record_batch();
+                        read(record_batch.rows() as u64, record_batch.text_bytes());
+                    }
                     Ok(false) => break,
                     Err(error) => {
                         outcome.file.error = Some(error);

@@ -139,7 +139,7 @@ impl Xml {
                 && let Some(written) = text[at..end].iter().position(|byte| !is_space(*byte))
             {
                 return Err(
-                    Fault::broken(at + written, "there is text outside of the root element: it is no XML").into()
+                    Fault::broken(at + written, "there is text outside of the root element: it is not XML").into()
                 );
             }
             self.cursor.at = end;
@@ -213,7 +213,7 @@ impl Xml {
         }
         if !self.walk.has_root {
             return Halt::Error(
-                FileError::new(Code::Truncated, self.cursor.window.name(), None, "it is empty, which is no XML")
+                FileError::new(Code::Truncated, self.cursor.window.name(), None, "it is empty, which is not XML")
                     .hint("Copy the file again if it was cut off; it is read again when it changes."),
             );
         }
@@ -349,6 +349,6 @@ fn problem_of(raw: &[u8], clean: bool) -> Option<Problem> {
         return Some((Code::NulByte, format!("byte {} is NUL, which PostgreSQL cannot keep", at + 1)));
     }
     let at = std::str::from_utf8(raw).err()?.valid_up_to() + 1;
-    let what = "is no valid text in the file's encoding: it must be the one that the file declares, or xml.encoding";
+    let what = "is not valid text in the file's encoding: it must be the one that the file declares, or xml.encoding";
     Some((Code::InvalidEncoding, format!("byte {at} {what}")))
 }

@@ -33,7 +33,7 @@ impl Proposal {
 /// Reads a file as XML and proposes the path of its rows. `None`: it has no elements. It blocks its thread.
 ///
 /// # Errors
-/// When the file cannot be read, or is no XML.
+/// When the file cannot be read, or is not XML.
 pub fn propose(input: &InputFile) -> Result<Option<Proposal>, FileError> {
     let paths = paths_of(input)?;
     let likely = paths.likely();

@@ -45,7 +45,7 @@ pub(super) enum Fault {
         /// Where the file ends: `inside a tag`.
         inside: &'static str,
     },
-    /// It is no XML.
+    /// It is not XML.
     Broken {
         /// Position of the problem.
         at: usize,

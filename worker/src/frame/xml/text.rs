@@ -81,7 +81,7 @@ fn referred(name: &[u8]) -> Option<char> {
 fn unknown(name: &[u8]) -> Cow<'static, str> {
     let name: String = String::from_utf8_lossy(name).chars().filter(|c| !c.is_control()).collect();
     if name.starts_with('#') {
-        return format!("`&{name};` is no character that a text can have").into();
+        return format!("`&{name};` is not a character that a text can have").into();
     }
     format!(
         "`&{name};` is not one of the five entities that XML has without a document type: write the character itself, or its \

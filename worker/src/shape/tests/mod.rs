@@ -14,6 +14,7 @@ use crate::frame::profile::{Profile, profile_opened};
 use crate::frame::read::FileError;
 use crate::frame::{CellKind, Piece};
 use crate::input::{InputFile, format_of};
+use crate::progress::Progress;
 
 /// Everything that is read of a shaped file.
 #[derive(Debug, Default)]
@@ -195,7 +196,8 @@ fn a_masked_value_is_nowhere_in_what_is_read() {
 }
 
 fn profiled(file: &TestFile) -> Profile {
-    profile_opened(std::slice::from_ref(&file.input), &[], open, &CancellationToken::new()).unwrap()
+    profile_opened(std::slice::from_ref(&file.input), &[], open, &CancellationToken::new(), &Progress::default())
+        .unwrap()
 }
 
 #[test]

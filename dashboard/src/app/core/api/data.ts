@@ -5,12 +5,29 @@ import { Observable } from 'rxjs';
 import { dataDataView$FormData } from './generated/fn/data/data-data-view-form-data';
 import { DataView } from './generated/models/data-view';
 
-export type Operator = 'eq' | 'ne' | 'lt' | 'le' | 'gt' | 'ge' | 'contains' | 'null' | 'not_null';
+export const OPERATORS = ['eq', 'ne', 'lt', 'le', 'gt', 'ge', 'contains', 'null', 'not_null'] as const;
+export type Operator = (typeof OPERATORS)[number];
 
 export interface Condition {
   column: string;
   operator: Operator;
   value: string;
+}
+
+/** A condition as the API and the address write it: `column:operator:value`. */
+export function spelled({ column, operator, value }: Condition): string {
+  return `${column}:${operator}:${value}`;
+}
+
+/** The condition of a text. A column may have colons in its name: the operator is the first word between two that is one. */
+export function conditionOf(text: string): Condition | undefined {
+  const parts = text.split(':');
+  for (let at = 1; at < parts.length; at++) {
+    const operator = OPERATORS.find((one) => one === parts[at]);
+    if (operator === undefined) continue;
+    return { column: parts.slice(0, at).join(':'), operator, value: parts.slice(at + 1).join(':') };
+  }
+  return undefined;
 }
 
 /** The target to read: that of a config version, for admins, or that of a YAML. */
@@ -23,7 +40,10 @@ export interface DataQuery {
   sort?: string;
   conditions: readonly Condition[];
   limit?: number;
-  cursor?: string;
+  /** Number of rows before the page. */
+  offset?: number;
+  /** Whether the columns that elt adds are among them: `_elt_run_id`, `_elt_file` and others. */
+  internal?: boolean;
 }
 
 /** Rows of target tables. The requests are written by hand, because the generated ones can send no form without a file and read no CSV. */
@@ -38,7 +58,7 @@ export class DataApi {
   }
 
   csv(target: Target, query: DataQuery): Observable<HttpResponse<Blob>> {
-    const params = paramsOf(target, { ...query, limit: undefined, cursor: undefined }).set('format', 'csv');
+    const params = paramsOf(target, { ...query, limit: undefined, offset: undefined }).set('format', 'csv');
     return this.http.post(dataDataView$FormData.PATH, formOf(target), {
       params,
       observe: 'response',
@@ -59,9 +79,10 @@ function paramsOf(target: Target, query: DataQuery): HttpParams {
   if ('config' in target) params = params.set('config_id', target.config);
   if (query.sort) params = params.set('sort', query.sort);
   if (query.limit !== undefined) params = params.set('limit', query.limit);
-  if (query.cursor !== undefined) params = params.set('cursor', query.cursor);
+  if (query.internal) params = params.set('internal', true);
+  if (query.offset) params = params.set('offset', query.offset);
   for (const { column, operator, value } of query.conditions) {
-    params = params.append('filter', `${column}:${operator}:${value}`);
+    params = params.append('filter', spelled({ column, operator, value }));
   }
   return params;
 }

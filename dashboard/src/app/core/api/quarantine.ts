@@ -6,14 +6,18 @@ import { ApiClient, given } from './client';
 import { quarantineExport } from './generated/fn/quarantine/quarantine-export';
 import { quarantineList } from './generated/fn/quarantine/quarantine-list';
 import { quarantineReplay } from './generated/fn/quarantine/quarantine-replay';
-import { QuarantinedRow } from './generated/models/quarantined-row';
+import { QuarantinePage } from './generated/models/quarantine-page';
 import { Replay } from './generated/models/replay';
-import { Page, Run } from './models';
+import { Run } from './models';
 
 /** Which rejected rows: those of one run, or all of a config's table. */
 export interface QuarantineFilter {
   run_id?: string;
   config_id?: number;
+  /** Only rejected with this code. */
+  code?: string;
+  /** Only about this column. */
+  column?: string;
 }
 
 /** Rows that a run rejected, because they do not fit the schema. */
@@ -22,7 +26,7 @@ export class QuarantineApi {
   private readonly http = inject(HttpClient);
   private readonly client = inject(ApiClient);
 
-  list(only: QuarantineFilter, limit: number, cursor?: string): Observable<Page<QuarantinedRow>> {
+  list(only: QuarantineFilter, limit: number, cursor?: string): Observable<QuarantinePage> {
     return this.client.call(quarantineList, given({ ...only, limit, cursor }));
   }
 

@@ -25,6 +25,12 @@ import { LogLine, Outcome, RetriedRuns, RetryRuns, Run } from './models';
 export interface RunFilter {
   state?: string;
   name?: string;
+  /** A part of the pipeline's name. */
+  search?: string;
+  /** RFC 3339. */
+  since?: string;
+  /** RFC 3339. */
+  until?: string;
   kind?: string;
   outcome?: Outcome;
   config_id?: number;
@@ -44,8 +50,9 @@ export class RunsApi {
   /** One connection for each run, shared by all parts of a page, because browsers allow only a few. */
   private readonly watched = new Map<string, Observable<RunEvent>>();
 
+  /** Runs without their reports, which may be long. */
   list(only: RunFilter, limit: number, cursor?: string): Observable<RunPage> {
-    return this.client.call(runsList, given({ ...only, limit, cursor }));
+    return this.client.call(runsList, { ...given({ ...only, limit, cursor }), reports: false });
   }
 
   find(id: string): Observable<Run> {

@@ -260,7 +260,7 @@ impl Reader<'_> {
                 Operation::Text(text) => values.push(text),
                 _ => {
                     let message =
-                        format!("`{item}` must be written out: a list has texts and numbers, and NULL is no value");
+                        format!("`{item}` must be written out: a list has texts and numbers, and NULL is not a value");
                     return Err(Problem::new(message).or_at(item));
                 }
             }

@@ -169,7 +169,7 @@ pub(super) fn read(section: &Section<'_>) -> Option<Option<ForEach>> {
         && (!name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') || name.len() > 64 || template::is_known(name))
     {
         field.problem(
-            "expected a name of at most 64 letters, digits and underscores that is no placeholder already, such as order_id",
+            "expected a name of at most 64 letters, digits and underscores that is not a placeholder already, such as order_id",
         );
         return None;
     }

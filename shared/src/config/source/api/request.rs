@@ -161,7 +161,7 @@ pub(super) fn headers(field: &Field<'_>, further: &[String]) -> Option<Vec<(Stri
 
 fn header(name: &str, value: &Field<'_>, further: &[String]) -> Option<(String, Template)> {
     if HeaderName::try_from(name).is_err() {
-        value.problem(format!("{name:?} is no name of an HTTP header"));
+        value.problem(format!("{name:?} is not a name of an HTTP header"));
         return None;
     }
     let template = template::read(value, further)?;

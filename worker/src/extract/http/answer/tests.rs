@@ -44,7 +44,7 @@ fn a_body_that_cannot_be_used_says_why_and_repeats_nothing_of_it() {
     let plain = Wanted::default();
     assert_eq!(look(" \n", &plain), not_json("it is empty"));
     assert_eq!(look("<!doctype html><p>canary", &plain), not_json("it is an HTML or XML page"));
-    assert_eq!(look("canary", &plain), not_json("it is no JSON at line 1 column 1"));
+    assert_eq!(look("canary", &plain), not_json("it is not JSON at line 1 column 1"));
     assert_eq!(look("7", &plain), Err(Flaw::NoRows("it is a single value".into())));
     assert_eq!(
         look("[{\"a\":1},\n{\"a\"", &plain),

@@ -78,7 +78,7 @@ impl Proposal {
 /// know. Keys that the source has already are taken as they are.
 ///
 /// # Errors
-/// When the first page cannot be fetched or is no JSON with rows.
+/// When the first page cannot be fetched or is not JSON with rows.
 pub async fn propose(
     index: usize,
     source: &ApiSource,

@@ -82,7 +82,7 @@ impl<'a> Requests<'a> {
     /// The address of the bucket with a query.
     pub(super) fn bucket(&self, query: &[(&str, &str)]) -> Result<Url> {
         let refuse = |_| StoreError::Other {
-            message: format!("the address of {} is no URL", self.place),
+            message: format!("the address of {} is not a URL", self.place),
             code: Code::SourceConfig,
             next_step: "Correct `endpoint`.".into(),
         };
