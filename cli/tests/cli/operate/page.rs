@@ -1,4 +1,4 @@
-//! The pages in `docs/operate` and `docs/sources`, and the fenced blocks in them.
+//! The pages in `docs/operate` and `docs/sources` and `docs/checks.md`, and the fenced blocks in them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -45,10 +45,17 @@ pub fn all() -> Vec<Page> {
 }
 
 /// All pages in this folder of `docs`.
-pub fn all_in(name: &str) -> Vec<Page> {
+fn all_in(name: &str) -> Vec<Page> {
     let entries = fs::read_dir(folder(name)).expect("the pages").flatten();
     let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
     names.filter(|name| name.ends_with(".md")).map(|page| read_in(name, &page)).collect()
+}
+
+/// The pages for people who write configs: those about sources, and the one about checks.
+pub fn for_configs() -> Vec<Page> {
+    let mut pages = all_in("sources");
+    pages.push(read_in("", "checks.md"));
+    pages
 }
 
 /// The page of this name for operators.
