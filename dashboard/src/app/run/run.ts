@@ -48,6 +48,7 @@ import { QueryState } from '../shared/query-state';
 import { StateBadge } from '../shared/state-badge';
 import { Time } from '../shared/time';
 import { Attempts } from './attempts';
+import { Checks } from './checks';
 import { Columns } from './columns';
 import { Connections } from './connections';
 import { Files } from './files';
@@ -69,6 +70,7 @@ const WITHOUT_STREAM_MS = 3000;
   styleUrls: ['../shared/summary.scss', './run.scss'],
   imports: [
     Attempts,
+    Checks,
     Columns,
     Connections,
     CopyButton,
