@@ -1,7 +1,7 @@
 //! What a run did, for the person at the terminal.
 
 use elt_shared::runs::report::{Drift, FileReceipt, LeftOutKind, RunReport};
-use elt_shared::runs::{Outcome, Rejections, RunKind, RunState};
+use elt_shared::runs::{CheckValue, Outcome, Rejections, RunKind, RunState};
 use elt_shared::store::runs::Run;
 
 use crate::connections;
@@ -13,7 +13,7 @@ pub fn of(run: &Run) -> String {
     match report_of(run) {
         Some(report) if !report.connections.is_empty() => parts.push(connections::of(&report.connections)),
         Some(report) if run.state == RunState::Succeeded => parts.extend(rows(&report)),
-        Some(report) => parts.extend(report.rejected.as_ref().map(rejected)),
+        Some(report) => parts.extend([report.rejected.as_ref().map(rejected), checks(&report)].into_iter().flatten()),
         None => {}
     }
     if let Some(error) = &run.error {
@@ -46,7 +46,26 @@ fn rejected(rejections: &Rejections) -> String {
 /// What a run did with the rows.
 fn rows(report: &RunReport) -> Vec<String> {
     let columns = (!report.columns.is_empty()).then(|| columns(report));
-    [Some(files(report)), columns, Some(facts(report))].into_iter().flatten().collect()
+    [Some(files(report)), columns, checks(report), Some(facts(report))].into_iter().flatten().collect()
+}
+
+/// The results of the checks, with sample rows of those that do not hold. `None`: the config has none.
+fn checks(report: &RunReport) -> Option<String> {
+    let mut lines = vec!["  checks:".to_owned()];
+    for check in &report.checks {
+        let says = if check.says.is_empty() { String::new() } else { format!(": {}", check.says) };
+        lines.push(format!("    {:<12} {}{says}", check.state, check.name));
+        lines.extend(check.samples.iter().map(|sample| {
+            let place = match (&sample.file, sample.line) {
+                (Some(file), Some(line)) => format!("{file}:{line}  "),
+                _ => String::new(),
+            };
+            let value = |value: &CheckValue| format!("{}: {}", value.column, value.value.as_deref().unwrap_or("NULL"));
+            let values: Vec<_> = sample.values.iter().map(value).collect();
+            format!("      {place}{}", values.join(", ")).replace(char::is_control, " ")
+        }));
+    }
+    (!report.checks.is_empty()).then(|| lines.join("\n"))
 }
 
 fn headline(run: &Run) -> String {
@@ -137,10 +156,11 @@ fn facts(report: &RunReport) -> String {
         (
             "stages",
             format!(
-                "extract {}, validate {}, load {}",
+                "extract {}, validate {}, load {}{}",
                 seconds(stages.extract),
                 seconds(stages.validate),
-                seconds(stages.load)
+                seconds(stages.load),
+                if report.checks.is_empty() { String::new() } else { format!(", check {}", seconds(stages.check)) }
             ),
         ),
     ];

@@ -21,6 +21,7 @@ mod audit_chain;
 mod audits;
 mod backfills;
 mod bulk_retries;
+mod checks;
 mod concurrency;
 mod control_sessions;
 mod coverage;

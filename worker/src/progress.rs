@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use elt_shared::explained::Code;
 use elt_shared::redaction::Held;
-use elt_shared::runs::{Rejections, RunProgress, Stage};
+use elt_shared::runs::{CheckResult, Rejections, RunProgress, Stage};
 use serde_json::{Value, json};
 
 /// How far a run is. Shared between the pipeline, which writes, and its watcher, who reads [`Progress::snapshot`].
@@ -21,6 +21,8 @@ pub struct Progress {
     /// When the stage began, and how long the earlier ones took.
     stages: Mutex<(Instant, Vec<(Stage, Duration)>)>,
     rejections: Mutex<Rejections>,
+    /// The results of the checks that keep the run from loading.
+    checks: Mutex<Vec<CheckResult>>,
     /// What hides the secrets of the run's config. The progress is there until the end of the attempt is recorded, which is
     /// later than the config.
     held: OnceLock<Arc<[Held]>>,
@@ -52,12 +54,25 @@ pub struct Snapshot {
     pub progress: RunProgress,
     /// Rows that broke the contract, `None` before the first one. Reports keep them; they are no part of the progress.
     pub rejected: Option<Rejections>,
+    /// The results of the checks, if they keep the run from loading.
+    pub checks: Vec<CheckResult>,
 }
 
 impl Snapshot {
-    /// The report of a run that ended without loading anything: its rejected rows. `None`: no row was rejected.
+    /// The report of a run that ended without loading anything: its rejected rows, and the checks that kept it from loading.
+    /// `None`: there are none.
     pub fn partial_report(&self) -> Option<Value> {
-        self.rejected.as_ref().map(|rejected| json!({ "partial": true, "rejected": rejected }))
+        if self.rejected.is_none() && self.checks.is_empty() {
+            return None;
+        }
+        let mut report = json!({ "partial": true });
+        if let Some(rejected) = &self.rejected {
+            report["rejected"] = json!(rejected);
+        }
+        if !self.checks.is_empty() {
+            report["checks"] = json!(self.checks);
+        }
+        Some(report)
     }
 }
 
@@ -74,6 +89,7 @@ impl Default for Progress {
             commit_sent: AtomicBool::new(false),
             place: Mutex::new(place),
             rejections: Mutex::default(),
+            checks: Mutex::default(),
             held: OnceLock::new(),
         }
     }
@@ -85,16 +101,31 @@ impl Progress {
     pub fn enter(&self, stage: Stage, files: usize, expected: Expected) {
         if matches!(stage, Stage::Extract | Stage::Load) {
             *self.rejections() = Rejections::default();
+            self.note_checks(Vec::new());
         }
         let place = Place { stage, files, files_done: 0, file: None, expected };
         let before = std::mem::replace(&mut *self.place(), place);
+        self.end_stage(before.stage);
+        self.rows_read.store(0, Ordering::Relaxed);
+        self.bytes_read.store(0, Ordering::Relaxed);
+    }
+
+    /// The checks of the config begin. The counts of the load stay, because checks read no file.
+    pub fn enter_checks(&self) {
+        let before = std::mem::replace(&mut self.place().stage, Stage::Check);
+        self.end_stage(before);
+    }
+
+    fn end_stage(&self, stage: Stage) {
         let mut stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         let began = std::mem::replace(&mut stages.0, now);
-        add(&mut stages.1, before.stage, now - began);
-        drop(stages);
-        self.rows_read.store(0, Ordering::Relaxed);
-        self.bytes_read.store(0, Ordering::Relaxed);
+        add(&mut stages.1, stage, now - began);
+    }
+
+    /// Keeps the results of the checks that keep the run from loading, so that people see them.
+    pub fn note_checks(&self, results: Vec<CheckResult>) {
+        *self.checks.lock().unwrap_or_else(PoisonError::into_inner) = results;
     }
 
     /// Time spent in each stage so far, the current one included. A stage that was repeated counts once, with all its
@@ -171,7 +202,8 @@ impl Progress {
             seconds: self.started.elapsed().as_secs_f64(),
             stage_seconds: stage_began.elapsed().as_secs_f64(),
         };
-        Snapshot { progress, rejected: self.rejected_rows() }
+        let checks = self.checks.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Snapshot { progress, rejected: self.rejected_rows(), checks }
     }
 
     fn rejections(&self) -> MutexGuard<'_, Rejections> {

@@ -1,5 +1,4 @@
-//! The pages about sources and about the use of elt do what they say: their configs can run, and their commands are run in
-//! order.
+//! The pages for people who write configs do what they say: their configs can run, and their commands are run in order.
 
 use std::path::Path;
 use std::process::Command;
@@ -12,10 +11,6 @@ use crate::support::{Folder, run};
 
 /// The host in the pages, in whose place commands call an API of the test.
 const HOST: &str = "https://api.example.com";
-
-fn pages() -> impl Iterator<Item = page::Page> {
-    ["sources", "use"].into_iter().flat_map(page::all_in)
-}
 
 /// The config in a block, which may be a source alone.
 fn config(block: &Block) -> Option<String> {
@@ -32,7 +27,7 @@ fn config(block: &Block) -> Option<String> {
 #[test]
 fn every_config_on_the_pages_can_run() {
     let mut configs = 0;
-    for page in pages() {
+    for page in page::for_configs() {
         for block in &page.blocks {
             let Some(text) = config(block) else { continue };
             let document =
@@ -49,7 +44,7 @@ fn every_config_on_the_pages_can_run() {
 #[test]
 fn the_commands_on_the_pages_do_what_the_pages_say() {
     let api = OrdersApi::start();
-    for page in pages() {
+    for page in page::for_configs() {
         let folder = Folder::new();
         let mut script = String::from("set -euo pipefail\n");
         for block in &page.blocks {

@@ -22,7 +22,7 @@ pub fn parse(text: &str, longest: u64) -> Result<Duration, String> {
 }
 
 /// A number of seconds in the largest unit that needs no fraction: `30d`.
-fn shown(seconds: u64) -> String {
+pub fn shown(seconds: u64) -> String {
     let units = [(86_400, "d"), (3_600, "h"), (60, "m")];
     match units.into_iter().find(|(factor, _)| seconds > 0 && seconds.is_multiple_of(*factor)) {
         Some((factor, unit)) => format!("{}{unit}", seconds / factor),

@@ -7,7 +7,8 @@
 //!   read differently
 //! - `keys`: how the keys of a section are declared, once, for reading and for [`json_schema()`];
 //!   `reader`, `section`: walk a document by them, collect warnings and problems with their place
-//! - `pipeline`, `source`, `target`, `schema`, `column_type`, `load`, `schedule`, `retry`, `transform`: what each section means
+//! - `pipeline`, `source`, `target`, `schema`, `column_type`, `load`, `checks`, `schedule`, `retry`, `transform`: what each
+//!   section means
 //! - [`expression`], `shaping`: what becomes of the columns before the schema sees them
 //! - `moment`, `duration`: points in time, and lengths of time
 //! - [`Effort`]: the time limit of a check
@@ -15,6 +16,7 @@
 //! - `resolve`: `${env:NAME}` and `${secret:NAME}`; `content_key`: what "the same YAML" means
 
 mod certificates;
+mod checks;
 mod column_type;
 mod content_key;
 mod document;
@@ -48,10 +50,11 @@ mod tree;
 mod yaml_rules;
 
 pub use certificates::PemCertificates;
+pub use checks::{Check, CheckRule, CheckScope, OnFail};
 pub use column_type::ColumnType;
 pub use content_key::content_key;
 pub use document::Document;
-pub use duration::parse as parse_duration;
+pub use duration::{parse as parse_duration, shown as shown_duration};
 pub use effort::Effort;
 pub use error::{ConfigError, ConfigProblem, Warning};
 pub use json_schema::json_schema;

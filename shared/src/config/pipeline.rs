@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::checks::{self, Check};
 use super::keys::{Key, Shape};
 use super::load::{self, Dedupe, LoadConfig, LoadMode};
 use super::output::{self, OutputConfig};
@@ -49,6 +50,8 @@ pub struct PipelineConfig {
     pub retry: RetryConfig,
     /// The file with all rows of a run.
     pub output: OutputConfig,
+    /// What must be true before a load commits.
+    pub checks: Vec<Check>,
     /// SQL models run in the target after a load, in this order.
     pub transform: Vec<Transform>,
 }
@@ -86,6 +89,7 @@ pub(super) const KEYS: &[Key] = &[
     Key::choice::<Priority>("priority", "How early its runs start among those that wait. Default `normal`."),
     Key::text("output_csv_path", "Where the combined CSV goes."),
     Key::of("output", Shape::Section(output::KEYS), "The file with all rows of a run, in any format."),
+    Key::of("checks", Shape::Sections(checks::KEYS), "What must be true before a load commits."),
     Key::of("transform", Shape::Sections(transform::KEYS), "SQL models run in the target after a load, in this order."),
     Key::of("notify", Shape::Any, "Stored, not acted on yet."),
 ];
@@ -105,6 +109,11 @@ pub(super) fn read(document: &Field<'_>) -> Option<PipelineConfig> {
     if let Some(load) = &load {
         refuse_incremental(root, load);
     }
+    let read_schema = schema.as_ref().and_then(Option::as_ref);
+    let on_bad_row = on_bad_row(root, read_schema.and_then(|schema| schema.on_mismatch));
+    let contract = read_schema.and_then(|schema| schema.contract.as_ref());
+    let around = checks::Around { schema: contract, load: load.as_ref(), on_bad_row };
+    let checks = optional(root.field("checks"), |field| checks::read(field, &around));
     let provenance = provenance::read(root.field("provenance"));
     let timezone = schedule::timezone(root.field("timezone"));
     let schedule = optional(root.field("schedule"), |field| schedule::schedule(field, timezone));
@@ -128,7 +137,7 @@ pub(super) fn read(document: &Field<'_>) -> Option<PipelineConfig> {
     Some(PipelineConfig {
         name: name.unwrap_or_else(|| target.table.to_string()),
         sources,
-        on_bad_row: on_bad_row(root, schema.as_ref().and_then(|schema| schema.on_mismatch)),
+        on_bad_row,
         schema: schema.and_then(|schema| schema.contract),
         target,
         strict,
@@ -140,6 +149,7 @@ pub(super) fn read(document: &Field<'_>) -> Option<PipelineConfig> {
         start_rules,
         retry: retry?,
         output,
+        checks: checks?.unwrap_or_default(),
         transform: transform?.unwrap_or_default(),
     })
 }

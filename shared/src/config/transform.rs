@@ -61,7 +61,8 @@ fn model(section: &Section<'_>) -> Option<Transform> {
     Some(Transform { name: name?, sql: sql?, materialized })
 }
 
-fn select(field: &Field<'_>) -> Option<String> {
+/// Reads one statement that returns rows.
+pub(super) fn select(field: &Field<'_>) -> Option<String> {
     let text = field.text()?;
     let sql = text.trim().trim_end_matches(';').trim_end();
     let first_word = sql.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();

@@ -150,6 +150,7 @@ codes! {
     NullNotAllowed = "null_not_allowed",
     Pattern = "pattern",
     Refused = "refused",
+    RejectedByCheck = "rejected_by_check",
     RepeatedMapKey = "repeated_map_key",
     ShapeFailed = "shape_failed",
     StrayQuote = "stray_quote",
@@ -162,6 +163,8 @@ codes! {
     WrongType = "wrong_type",
     // The schema contract.
     BadRow = "bad_row",
+    CheckBroken = "check_broken",
+    CheckFailed = "check_failed",
     ExtraColumn = "extra_column",
     MissingColumn = "missing_column",
     MissingKey = "missing_key",

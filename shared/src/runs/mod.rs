@@ -4,12 +4,13 @@
 //! - [`values`]: the values of a run's columns: kind, state, trigger, outcome, stage
 //! - [`end`]: how runs and their attempts end
 //! - [`lifecycle`]: what may happen to a run, and who may cause it
-//! - [`report`]: what a run did, and [`rejections`]: its rejected rows
+//! - [`report`]: what a run did, [`rejections`]: its rejected rows, and [`checks`]: the results of its checks
 //! - [`probe`]: the result of a test of one connection
 //! - [`preview`]: the beginning of one source, and the config that is proposed for it
 //! - [`progress`]: how far a run is
 //! - [`leases`]: lease, heartbeat, sweep and the pauses between attempts
 
+mod checks;
 mod end;
 pub mod leases;
 pub mod lifecycle;
@@ -21,6 +22,7 @@ pub mod report;
 mod values;
 mod verification;
 
+pub use checks::{CheckResult, CheckSample, CheckState, CheckValue};
 pub use end::{AttemptEnd, End, Failure};
 pub use preview::{Choice, Confidence, PreviewColumn, SourcePreview};
 pub use probe::{FoundFile, ProbeProblem, ProbeReport};

@@ -5,13 +5,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Outcome, ProbeReport, Rejections, RunVerification, SourcePreview};
+use super::{CheckResult, Outcome, ProbeReport, Rejections, RunVerification, SourcePreview};
 use crate::backfills::Window;
 use crate::config::ColumnType;
 
 /// The work of a run. Kept in the target beside the rows, and with the run.
 ///
-/// A partial report is that of a run that ended without loading anything: it has only `rejected`.
+/// A partial report is that of a run that ended without loading anything: it has only `rejected` and `checks`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct RunReport {
@@ -84,6 +84,9 @@ pub struct RunReport {
     /// The first rejected rows and the reasons of all of them; `null` when no row was rejected.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rejected: Option<Rejections>,
+    /// The results of the config's checks, in their order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<CheckResult>,
     /// The loading attempt was lost after its commit; this attempt found its work done and took over the report.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub finished_from_marker: bool,
@@ -328,8 +331,10 @@ pub struct Stages {
     pub extract: f64,
     /// Looking at every cell and deciding columns.
     pub validate: f64,
-    /// Converting, sending and committing.
+    /// Converting, sending and committing, without the checks.
     pub load: f64,
+    /// Trying the config's checks, before the commit.
+    pub check: f64,
     /// Making the models of `transform:`.
     pub transform: f64,
 }

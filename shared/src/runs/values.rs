@@ -108,6 +108,8 @@ text_enum! {
         Validate = "validate",
         /// Converts, sends and commits.
         Load = "load",
+        /// Tries the checks of the config before it commits.
+        Check = "check",
     }
 }
 
@@ -127,7 +129,7 @@ mod tests {
         let outcomes: Vec<_> = Outcome::ALL.iter().map(|outcome| outcome.as_str()).collect();
         assert_eq!(texts(&outcomes), "clean with_warnings nothing_loaded");
         let stages: Vec<_> = Stage::ALL.iter().map(|stage| stage.as_str()).collect();
-        assert_eq!(texts(&stages), "connect extract validate load");
+        assert_eq!(texts(&stages), "connect extract validate load check");
     }
 
     #[test]

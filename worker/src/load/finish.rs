@@ -1,5 +1,7 @@
 //! The end of a load: quarantine, receipt and marker join the rows, and the transaction commits.
 
+use std::time::Instant;
+
 use elt_shared::config::{LoadMode, OnBadRow};
 use elt_shared::runs::report::{FileReceipt, RunReport};
 use elt_shared::target::{TableRef, quote_ident};
@@ -13,7 +15,7 @@ use super::quarantine::reject::{RejectHandler, RejectRules};
 use super::quarantine::rejected_rows::RejectedRows;
 use super::quarantine::replay;
 use super::session::{RUN_ID, Session, TableState};
-use super::{Halt, LoadTask, cursors, failure, receipt, records_path};
+use super::{Halt, LoadTask, checks, cursors, failure, receipt, records_path};
 use crate::contract::Layout;
 use crate::contract::decide::Change;
 use crate::error::PipelineError;
@@ -119,8 +121,16 @@ pub async fn commit(
     if let Some(warning) = changed_columns(&task, &report) {
         report.warnings.push(warning);
     }
+    // The checks come last, so that they see everything else that would be committed.
+    let loaded = Instant::now();
+    report.checks = checks::run(&mut tx, table, attempt, &task).await?;
+    report.stages.check = loaded.elapsed().as_secs_f64();
+    report.warnings.extend(checks::warnings(&report.checks));
+    if task.layout.transcoded && !report.checks.is_empty() {
+        report = in_ascii(&report);
+    }
     report.bound();
-    report.stages.load = task.started.elapsed().as_secs_f64();
+    report.stages.load = task.started.elapsed().as_secs_f64() - report.stages.check;
     if task.dry_run {
         report.samples = samples(&mut tx, table, &task.layout, attempt).await?;
         tx.rollback().await?;

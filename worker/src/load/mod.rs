@@ -11,6 +11,7 @@
 //! - [`marker`]: the row of a run that says which attempt may load, and what was loaded
 //! - [`verify`]: the rows that a run wrote are compared with their hashes
 //! - [`modes`]: the rows reach the table, by `load.mode`: into a new table, or through [`staging`] into one that exists
+//! - [`checks`]: what the config asks of the rows and the table before the commit
 //! - [`finish`]: quarantine, receipt and marker join the rows, and the transaction commits
 //! - [`receipt`], [`records_path`], [`cursors`]: what is stored beside the rows
 //! - [`commit`]: the COMMIT, noted in the control database before it is sent
@@ -30,6 +31,7 @@
 //! - [`trial_write`]: a write that is tried and rolled back
 //! - [`housekeeping`]: old rows of elt's own tables are deleted
 
+pub mod checks;
 pub mod combined_csv;
 pub mod commit;
 mod conversion_check;
@@ -59,6 +61,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use elt_shared::config::{Dedupe as ConfigDedupe, LoadConfig, LoadMode};
+use elt_shared::runs::CheckResult;
 use elt_shared::runs::report::{Drift, RunReport};
 use sqlx::{Connection, PgConnection, Postgres, Transaction};
 
@@ -146,6 +149,8 @@ pub async fn load(session: &mut Session, mut task: LoadTask<'_>) -> Result<Loade
     if transcoded {
         task.layout = Arc::new(Layout::clone(&task.layout).transcoded());
     }
+    let context = task.context;
+    let place = checks::places::Finder::of(&task);
     let ended = if task.layout.columns.is_empty() {
         finish::without_columns(session, task).await
     } else if task.before.is_none() && task.config().mode != LoadMode::Merge && !transcoded {
@@ -156,10 +161,18 @@ pub async fn load(session: &mut Session, mut task: LoadTask<'_>) -> Result<Loade
         modes::existing_table::load(session, task).await
     };
     match ended {
-        Ok((report, csv)) => Ok(Loaded::Done { report: Box::new(report), csv }),
+        Ok((mut report, csv)) => {
+            place.add_to(&mut report.checks, &context.stop).await;
+            Ok(Loaded::Done { report: Box::new(report), csv })
+        }
         Err(Halt::FileChanged { file }) => Ok(Loaded::FileChanged { file }),
         Err(Halt::TableChanged) => Ok(Loaded::TableChanged),
         Err(Halt::Refused(refused)) => Ok(Loaded::Refused(refused)),
+        Err(Halt::Checks(mut results)) => {
+            place.add_to(&mut results, &context.stop).await;
+            context.progress.note_checks(results.clone());
+            Err(checks::failure(&table, &context.config.checks, &results))
+        }
         Err(Halt::Failed(error)) => Err(error),
         // The transaction is rolled back by now, so that the catalog can be asked what was refused.
         Err(Halt::Database(error)) => {
@@ -181,9 +194,13 @@ async fn lacks_unicode(session: &mut Session) -> Result<bool> {
 enum Halt {
     Failed(PipelineError),
     Database(sqlx::Error),
-    FileChanged { file: usize },
+    FileChanged {
+        file: usize,
+    },
     TableChanged,
     Refused(Box<Refused>),
+    /// Checks of the config forbid the load.
+    Checks(Vec<CheckResult>),
 }
 
 impl Halt {
@@ -193,7 +210,7 @@ impl Halt {
         match self {
             Self::Failed(error) => error,
             Self::Database(error) => fail.asking(connection, error).await,
-            Self::FileChanged { .. } | Self::TableChanged | Self::Refused(_) => {
+            Self::FileChanged { .. } | Self::TableChanged | Self::Refused(_) | Self::Checks(_) => {
                 PipelineError::Internal("a step without rows ended in a way that only steps with rows can".into())
             }
         }

@@ -7,6 +7,7 @@ use super::extract_and_load::Execution;
 use super::refuse_input::refuse_failed_source;
 use crate::contract::decide;
 use crate::error::Result;
+use crate::load::checks::names;
 use crate::load::session::Session;
 use crate::run_context::RunContext;
 
@@ -25,6 +26,7 @@ pub async fn check(context: &RunContext) -> Result<RunReport> {
     report.warnings.extend(asking.warnings.iter().cloned().chain(located.warnings));
     asking.new_cursors(&extracted.files, &mut report.warnings).await?;
     let decision = decide::decide(&profile, &context.config, before.as_ref().map(|before| &before.known))?;
+    names::require(&context.config, &session.table, &decision.layout, before.as_ref())?;
     for file in profile.files.iter().filter(|file| file.error.is_none()) {
         let rows_read = file.rows + file.bad + file.summary.filtered;
         report.rows_read += rows_read;

@@ -7,6 +7,7 @@ use elt_shared::config::LoadMode;
 use elt_shared::explained::{Code, Explained};
 use elt_shared::runs::report::{RunReport, Stages};
 use elt_shared::runs::{Outcome, Stage};
+use elt_shared::target::TableRef;
 use tracing::{Instrument, info_span};
 
 use super::after_commit::{make_models, publish_left_behind, wholly_rejected};
@@ -21,6 +22,7 @@ use crate::error::{PipelineError, Result};
 use crate::extract::{self, ExtractContext, Extracted, LeftOut, LeftOutKind};
 use crate::frame::profile::{self, Expectation, Profile};
 use crate::input::{Compression, Format, InputFile};
+use crate::load::checks::names;
 use crate::load::combined_csv::CombinedCsv;
 use crate::load::cursors::NewCursor;
 use crate::load::dedupe::hash_set::RowHashSet;
@@ -219,15 +221,13 @@ impl<'a> Execution<'a> {
         let mut refused = Refused::default();
         // A table may refuse other rows once the first ones are left out, such as those that referred to them.
         for _ in 0..TRIES_PER_REFUSAL {
-            let task = self.load_task(prepared, refused.clone())?;
+            let task = self.load_task(&session.table, prepared, refused.clone())?;
             match load::load(session, task).instrument(info_span!("load")).await? {
                 Loaded::Refused(more) => {
-                    tracing::warn!(
-                        rows = more.len(),
-                        "{} refuses {} rows: loading without them",
-                        session.table,
-                        more.len()
-                    );
+                    if more.by_check.is_empty() {
+                        let rows = more.len();
+                        tracing::warn!(rows, "{} refuses {rows} rows: loading without them", session.table);
+                    }
                     refused.extend(*more);
                 }
                 loaded => return Ok(loaded),
@@ -242,10 +242,11 @@ impl<'a> Execution<'a> {
     }
 
     /// One try of the load, without the rows that the table is known to refuse.
-    fn load_task<'t>(&'t self, prepared: &'t mut Prepared, refused: Refused) -> Result<LoadTask<'t>> {
+    fn load_task<'t>(&'t self, table: &TableRef, prepared: &'t mut Prepared, refused: Refused) -> Result<LoadTask<'t>> {
         let context = self.context;
         let known_columns = prepared.before.as_ref().map(|before| &before.known);
         let decision = decide::decide(&prepared.profile, &context.config, known_columns)?;
+        names::require(&context.config, table, &decision.layout, prepared.before.as_ref())?;
         let readable = prepared.profile.files.iter().filter(|file| file.error.is_none());
         let rows = Some(readable.map(|file| file.rows).sum());
         context.progress.enter(Stage::Load, prepared.extracted.files.len(), Expected { rows, bytes: None });

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use elt_shared::config::{Dedupe, PipelineConfig, SourceConfig};
+use elt_shared::config::{Dedupe, OnFail, PipelineConfig, SourceConfig};
 use elt_shared::explained::{Code, Explained};
 use elt_shared::runs::report::{FileReceipt, RunReport};
 use elt_shared::runs::{RunVerification, VerifiedFile, VerifiedState};
@@ -95,7 +95,11 @@ async fn read_again(context: &RunContext, session: &mut Session) -> Result<Again
     if sources.is_empty() {
         return Ok(Again::OnlyApis);
     }
-    let context = RunContext { config: PipelineConfig { sources, ..context.config.clone() }, ..context.clone() };
+    // Rows that a check keeps aside are not in the table, so they must not count as missing. What the other checks say is no
+    // part of a verification.
+    let checks = context.config.checks.iter().filter(|check| check.on_fail == OnFail::Quarantine).cloned().collect();
+    let config = PipelineConfig { sources, checks, ..context.config.clone() };
+    let context = RunContext { config, ..context.clone() };
     let planned = Execution::dry_run(&context)?.execute(session).await;
     match planned {
         Ok(report) => Ok(Again::Plan(Box::new(report))),

@@ -45,10 +45,15 @@ pub fn all() -> Vec<Page> {
 }
 
 /// All pages in this folder of `docs`.
-pub fn all_in(name: &str) -> Vec<Page> {
+fn all_in(name: &str) -> Vec<Page> {
     let entries = fs::read_dir(folder(name)).expect("the pages").flatten();
     let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
     names.filter(|name| name.ends_with(".md")).map(|page| read_in(name, &page)).collect()
+}
+
+/// The pages for people who write configs.
+pub fn for_configs() -> Vec<Page> {
+    ["sources", "use"].into_iter().flat_map(all_in).collect()
 }
 
 /// The page of this name for operators.

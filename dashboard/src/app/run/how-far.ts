@@ -19,6 +19,8 @@ export function howFar(run: Run): string {
       const files = `${progress.files_done} of ${plural(progress.files, 'file')}`;
       return `${ended} while ${doing}: ${plural(progress.rows_read, 'row')} (${bytes(progress.bytes_read)}) were read, ${files} completely. None of these rows is in the table.`;
     }
+    case 'check':
+      return `${ended} while its checks were tried. None of its rows is in the table.`;
     default:
       return `${ended} before it loaded anything.`;
   }

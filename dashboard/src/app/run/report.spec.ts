@@ -10,7 +10,7 @@ describe('the report of a run', () => {
       files: [{ name: 'b.csv' }],
     });
     expect(old).toMatchObject({ rows_read: 3, left_out_total: 1, files_total: 1, partial: false });
-    expect(old?.stages).toEqual({ extract: 0, validate: 0, load: 1.5, transform: 0 });
+    expect(old?.stages).toEqual({ extract: 0, validate: 0, load: 1.5, check: 0, transform: 0 });
     expect(old?.files[0]).toMatchObject({ name: 'b.csv', rows_read: 0, delimiter: null });
     expect(readReport(null)).toBeUndefined();
   });

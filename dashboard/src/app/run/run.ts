@@ -51,6 +51,7 @@ import { QueryState } from '../shared/query-state';
 import { StateBadge } from '../shared/state-badge';
 import { Time } from '../shared/time';
 import { Attempts } from './attempts';
+import { Checks } from './checks';
 import { Columns } from './columns';
 import { Connections } from './connections';
 import { Files } from './files';
@@ -80,6 +81,7 @@ interface Tab {
   styleUrls: ['../shared/summary.scss', './run.scss'],
   imports: [
     Attempts,
+    Checks,
     Columns,
     Connections,
     CopyButton,

@@ -32,6 +32,14 @@ describe('the steps of a run', () => {
   it('mark the stage at which it is, and the one at which it ended', () => {
     const rest = ['Queued done', 'Extract done', 'Validate now', 'Load ahead', 'Done ahead'];
     expect(told(run({ state: 'running', stage: 'validate' }))).toEqual(rest);
+    expect(told(run({ stage: 'check' }))).toEqual([
+      'Queued done',
+      'Extract done',
+      'Validate done',
+      'Load done',
+      'Check failed',
+      'Failed failed',
+    ]);
     expect(told(run({ stage: 'load' }))).toEqual([
       'Queued done',
       'Extract done',

@@ -2,10 +2,13 @@ import { Run, RunKind, Stage } from '../core/api/models';
 import { isOver, kindWord, shownState } from '../runs/run-words';
 import { Step, readReport } from './report';
 
-const LABELS = { extract: 'Extract', validate: 'Validate', load: 'Load' } satisfies Partial<
-  Record<Stage, string>
->;
-const STAGES = ['extract', 'validate', 'load'] as const satisfies readonly Stage[];
+const LABELS = {
+  extract: 'Extract',
+  validate: 'Validate',
+  load: 'Load',
+  check: 'Check',
+} satisfies Partial<Record<Stage, string>>;
+const STAGES = ['extract', 'validate', 'load', 'check'] as const satisfies readonly Stage[];
 const CONNECT = 'Connect to the target';
 
 /** Kinds of run that have the three stages. The others are one step. */
@@ -33,19 +36,22 @@ function worked(run: Run): Step[] {
 
 function stagesOf(run: Run): Step[] {
   const report = readReport(run.report);
+  // Few configs have checks, so the step is shown where it was taken.
+  const checked = run.stage === 'check' || (report?.checks.length ?? 0) > 0;
+  const shown = STAGES.filter((stage) => stage !== 'check' || checked);
   const took = (stage: (typeof STAGES)[number]): number | undefined =>
     report === undefined || report.partial ? undefined : report.stages[stage] * 1000 || undefined;
   if (run.state === 'succeeded') {
     const nothing = shownState(run).startsWith('nothing_');
-    return STAGES.map((stage) => ({
+    return shown.map((stage) => ({
       label: LABELS[stage],
       state: stage === 'load' && nothing ? 'warned' : 'done',
       took: report?.stages[stage] === undefined ? undefined : report.stages[stage] * 1000,
     }));
   }
   const here = run.state === 'running' ? 'now' : run.state === 'stopped' ? 'stopped' : 'failed';
-  const at = STAGES.findIndex((stage) => stage === run.stage);
-  const stages = STAGES.map((stage, index): Step => {
+  const at = shown.findIndex((stage) => stage === run.stage);
+  const stages = shown.map((stage, index): Step => {
     const state = at === -1 || index > at ? 'ahead' : index < at ? 'done' : here;
     return { label: LABELS[stage], state, took: at === -1 ? took(stage) : undefined };
   });

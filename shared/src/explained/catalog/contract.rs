@@ -13,6 +13,27 @@ pub(super) const ENTRIES: &[Entry] = &[
         ..IN_A_RUN
     },
     Entry {
+        code: Code::CheckBroken,
+        happened: "A check of `checks:` could not be tried before the commit, so nothing was loaded.",
+        why: "It names a column or table that is not there, compares values of different types, takes longer than its \
+            `time_limit`, or its `sql` is wrong or tries to change something.",
+        next_step: "Correct the check as the message says, then retry the run. The table is as it was.",
+        example: "the check range(amuont) could not be tried: public.orders has no column \"amuont\", did you mean \
+            \"amount\"?; nothing was loaded into public.orders",
+        ..IN_A_RUN
+    },
+    Entry {
+        code: Code::CheckFailed,
+        happened: "A check of `checks:` failed before the commit, so nothing was loaded.",
+        why: "The rows that the run brought, or the table with them, are not as the check asks for. Nobody saw the rows: \
+            the table is as it was before the run.",
+        next_step: "Look at the sample rows in the run's report, correct the source or the check, then retry the run. \
+            `on_fail: warn` loads the rows all the same.",
+        example: "the check unique(id) failed: 4 rows have the same id as another row (orders.csv:4, orders.csv:9); nothing \
+            was loaded into public.orders",
+        ..IN_A_RUN
+    },
+    Entry {
         code: Code::ExtraColumn,
         happened: "A source has a column that the schema does not name.",
         why: "`on_extra_column: fail` is written, or `strict_mode` is on.",

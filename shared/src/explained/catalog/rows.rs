@@ -204,6 +204,14 @@ pub(super) const ENTRIES: &[Entry] = &[
         ..OF_A_ROW
     },
     Entry {
+        code: Code::RejectedByCheck,
+        happened: "A row fails a check of `checks:` that says `on_fail: quarantine`.",
+        why: "The check is in the config, and the reason names it.",
+        next_step: "Correct the row in the source, or the check; then replay the row.",
+        example: "is not what the check range(amount) accepts",
+        ..OF_A_ROW
+    },
+    Entry {
         code: Code::RepeatedMapKey,
         happened: "A map in a Parquet or Arrow file cannot become a JSON object.",
         why: "It has one key twice, or an entry without a key; one of the values would be lost.",

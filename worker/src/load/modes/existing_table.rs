@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::merge::Updated;
 use super::{merge, replace};
 use crate::error::PipelineError;
+use crate::load::checks::changed;
 use crate::load::combined_csv::CombinedCsv;
 use crate::load::copy::{Dedupe, RowCounts, RowSuffix, SecondPassResult, writer};
 use crate::load::dedupe::hash_set::RowHashSet;
@@ -109,6 +110,7 @@ impl StagedWriter<'_> {
     async fn write(&self, tx: &mut PgConnection, row_counts: &mut [RowCounts]) -> Result<Written, Halt> {
         let (table, layout) = (self.table, &self.task.layout);
         let deleted = self.prepare(tx, row_counts).await?;
+        changed::keep(tx, self.task).await?;
         let updated = match self.task.config().mode {
             LoadMode::Merge => merge::update(tx, table, layout, self.run, row_counts).await?,
             LoadMode::Append | LoadMode::Replace => Updated { rows: Vec::new(), kept: 0 },

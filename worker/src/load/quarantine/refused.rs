@@ -4,7 +4,8 @@
 //! ([`refused_search`](super::refused_search)), rolls back and starts again. Its second pass over the files then rejects these
 //! rows like rows that break the contract, with their lines, texts and cells.
 
-use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use elt_shared::explained::Code;
@@ -16,7 +17,7 @@ use crate::load::dedupe::row_hash::{Reading, RowHasher};
 /// Number of refused rows after which the search ends, because the table then refuses a kind of row and not some rows.
 pub const MOST_REFUSED: usize = 10_000;
 /// Most refused rows that are kept in memory.
-const MOST_KEPT: usize = 200_000;
+pub const MOST_KEPT: usize = 200_000;
 
 /// The reason why the table refuses a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,17 +40,19 @@ pub struct Refused {
     hashes: HashMap<u128, Arc<Refusal>>,
     /// Whether the search ended early, so that more rows may be refused.
     pub exceeded: bool,
+    /// Number of rows that checks of the config leave out, by the place of the check in the config.
+    pub by_check: BTreeMap<usize, u64>,
 }
 
 impl Refused {
     /// Whether no row is refused.
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.rows.is_empty() && self.hashes.is_empty()
     }
 
-    /// Number of rows.
+    /// Number of rows. Rows that are equal count once where they are known by their hash alone.
     pub fn len(&self) -> usize {
-        self.rows.len()
+        self.rows.len().max(self.hashes.len())
     }
 
     /// Adds a row, with its hash if rows are hashed. Rows beyond the limit of memory are left to the next try.
@@ -64,11 +67,25 @@ impl Refused {
         }
     }
 
+    /// Adds rows that fail a check of the config, by their hashes.
+    pub fn add_of_check(&mut self, check: usize, hashes: impl Iterator<Item = u128>, refusal: &Arc<Refusal>) {
+        for hash in hashes {
+            // A row that fails several checks is left out for the first of them.
+            if let Entry::Vacant(entry) = self.hashes.entry(hash) {
+                entry.insert(refusal.clone());
+                *self.by_check.entry(check).or_default() += 1;
+            }
+        }
+    }
+
     /// Adds the rows that a later try found.
     pub fn extend(&mut self, other: Self) {
         self.rows.extend(other.rows);
         self.hashes.extend(other.hashes);
         self.exceeded |= other.exceeded;
+        for (check, rows) in other.by_check {
+            *self.by_check.entry(check).or_default() += rows;
+        }
     }
 }
 
