@@ -1,4 +1,4 @@
-//! The pages about sources do what they say: their configs can run, and their commands are run in order.
+//! The pages about sources, and those with configs, do what they say: their configs can run, and their commands are run in order.
 
 use std::path::Path;
 use std::process::Command;
@@ -27,7 +27,7 @@ fn config(block: &Block) -> Option<String> {
 #[test]
 fn every_config_on_the_pages_can_run() {
     let mut configs = 0;
-    for page in page::all_in("sources") {
+    for page in page::all_in("sources").into_iter().chain([page::read("notifications.md")]) {
         for block in &page.blocks {
             let Some(text) = config(block) else { continue };
             let document =

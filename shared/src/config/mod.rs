@@ -7,7 +7,8 @@
 //!   read differently
 //! - `keys`: how the keys of a section are declared, once, for reading and for [`json_schema()`];
 //!   `reader`, `section`: walk a document by them, collect warnings and problems with their place
-//! - `pipeline`, `source`, `target`, `schema`, `column_type`, `load`, `schedule`, `retry`, `transform`: what each section means
+//! - `pipeline`, `source`, `target`, `schema`, `column_type`, `load`, `schedule`, `retry`, `transform`, `notify`: what each
+//!   section means
 //! - [`expression`], `shaping`: what becomes of the columns before the schema sees them
 //! - `moment`, `duration`: points in time, and lengths of time
 //! - [`Effort`]: the time limit of a check
@@ -27,6 +28,7 @@ mod load;
 mod mask;
 mod moment;
 mod node;
+mod notify;
 mod output;
 mod pipeline;
 mod provenance;
@@ -56,6 +58,7 @@ pub use json_schema::json_schema;
 pub use keys::nearest;
 pub use load::{Dedupe, LoadConfig, LoadMode};
 pub(crate) use mask::Finder;
+pub use notify::{EmailAddress, MailEncryption, MailServer, NotifyAddress, WebhookAddress};
 pub use output::{OutputCompression, OutputConfig, OutputFormat, is_output_name};
 pub use pipeline::PipelineConfig;
 pub use provenance::Provenance;
