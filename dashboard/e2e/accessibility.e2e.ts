@@ -41,6 +41,7 @@ const ADMIN_PAGES: [string, () => string][] = [
   ['Users', () => 'users'],
   ['API tokens', () => 'api-tokens'],
   ['Secrets', () => 'secrets'],
+  ['Notifications', () => 'notifications'],
   ['Audit', () => 'audit'],
   ['Coverage', () => 'coverage'],
   ['Not found', () => 'nowhere'],

@@ -19,6 +19,7 @@
 //! - [`job`]: what travels through the queue: ids only
 //! - [`queue`]: the guard rails around apalis: worker shape, heartbeat, sweeper, retention
 //! - [`settings`]: flags and environment of a process
+//! - [`notifications`]: incidents of pipelines, and the messages about them
 //! - [`network`]: which hosts may be called, and connecting to a checked address
 //! - [`json_path`]: paths into JSON: where the rows of an answer are
 //! - [`runs`]: what a run is, and its life from the first attempt to the end
@@ -47,6 +48,7 @@ pub mod job;
 pub mod json_path;
 pub mod metrics;
 pub mod network;
+pub mod notifications;
 pub mod password;
 pub mod pauses;
 pub mod pooler;

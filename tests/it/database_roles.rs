@@ -56,15 +56,18 @@ async fn every_table_states_what_each_role_may_do() {
     elt.audit_chain: api select update; worker select update; reader select
     elt.backfill_windows: api select insert update; worker select update delete; reader select
     elt.backfills: api select insert update; worker select update delete; reader select
+    elt.channels: api select insert update delete; worker select; reader select (name key_id destination created_at created_by updated_at updated_by)
     elt.config_history: api select insert delete; worker select delete; reader select (id version timestamp name yaml_preview runnable problems warnings created_by)
     elt.coverage_reports: api select insert; worker select delete; reader select
     elt.dropped_keys: api select; worker select; reader select
     elt.idempotency_keys: api select insert update; worker select update delete
+    elt.incidents: api select insert update; worker select insert update delete; reader select
     elt.installation: worker select
     elt.known_hosts: api select insert update delete; worker select insert update; reader select
     elt.log_lines: api select insert; worker select insert delete; reader select
     elt.login_codes: api select insert delete
     elt.login_failures: api select insert delete; worker select delete
+    elt.notifications: api select insert update; worker select insert update delete; reader select
     elt.oauth_grants: worker select insert update delete; reader select (grant_hash key_id version expires_at renewed_by renewed_until created_at kept_at)
     elt.output_files: worker select insert update delete
     elt.output_paths: worker select insert update delete

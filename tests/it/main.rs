@@ -57,6 +57,7 @@ mod logins;
 mod lost_commits;
 mod main_job;
 mod metrics;
+mod notifications;
 mod oidc;
 mod old_runs;
 mod openapi;

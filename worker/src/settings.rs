@@ -50,6 +50,9 @@ pub struct KeepSettings {
     /// Newest coverage reports that stay.
     #[arg(long, env = "ELT_KEEP_COVERAGE_REPORTS", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     pub keep_coverage_reports: u32,
+    /// Days after which messages about pipelines are deleted that were sent or given up, and incidents that are over.
+    #[arg(long, env = "ELT_KEEP_NOTIFICATIONS_DAYS", default_value_t = 90, value_parser = clap::value_parser!(u16).range(1..))]
+    pub keep_notifications_days: u16,
     /// Days after which rows of the audit are deleted. Younger ones than 30 days are always kept.
     #[arg(long, env = "ELT_AUDIT_RETENTION_DAYS", default_value_t = 400, value_parser = clap::value_parser!(u16).range(30..))]
     pub audit_retention_days: u16,
@@ -81,6 +84,7 @@ impl KeepSettings {
             schedules: self.keep_schedules_days,
             unused_configs: self.keep_unused_configs_days,
             coverage_reports: self.keep_coverage_reports,
+            notifications: self.keep_notifications_days,
             audit: self.audit_retention_days,
             ended_tokens: self.keep_tokens_days,
             loads: self.keep_loads_days,
@@ -103,6 +107,7 @@ impl Default for KeepSettings {
             keep_schedules_days: keep.schedules,
             keep_unused_configs_days: keep.unused_configs,
             keep_coverage_reports: keep.coverage_reports,
+            keep_notifications_days: keep.notifications,
             audit_retention_days: keep.audit,
             keep_tokens_days: keep.ended_tokens,
             keep_loads_days: keep.loads,

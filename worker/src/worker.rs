@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use elt_shared::job::is_private;
+use elt_shared::notifications::{self, Delivery};
 use elt_shared::queue::workers::QueueWorkers;
 use elt_shared::queue::{retention, sweeper};
 use elt_shared::store::workers;
@@ -46,6 +47,10 @@ pub async fn work(worker: WorkerContext) {
         worker.stopping.clone(),
     ));
     chores.spawn(tick::keep_ticking(worker.clone()));
+    // A process that executes one run of a person ends before it could try again.
+    if !is_private(&worker.settings.queue) {
+        chores.spawn(notifications::keep_sending(delivery(&worker), worker.stopping.clone()));
+    }
     chores.spawn(folder_watch::keep_watching(worker.clone()));
     // A person at a terminal waits for the one run of a private queue, which says itself what it lacks.
     if !is_private(&worker.settings.queue) {
@@ -69,6 +74,17 @@ pub async fn work(worker: WorkerContext) {
     let _ = timeout(LAST_WRITES_WITHIN, vitals.wait()).await;
     let _ = timeout(LAST_WRITES_WITHIN, workers::note_stopped(&worker.db, &worker.id)).await;
     tracing::info!(worker = worker.id, "worker stopped");
+}
+
+fn delivery(worker: &WorkerContext) -> Delivery {
+    let settings = &worker.settings;
+    Delivery {
+        db: worker.db.clone(),
+        queue: settings.queue.clone(),
+        keys: settings.keys.clone(),
+        env_allow: settings.env_allow.clone(),
+        network: settings.network.clone(),
+    }
 }
 
 /// Takes tickets until the worker stops, with breaks while it takes no runs, and waits for the handlers at work.

@@ -5,6 +5,7 @@
 mod audit;
 mod auth;
 mod backfills;
+mod channels;
 mod configs;
 mod coverage;
 mod data_view;
@@ -13,6 +14,7 @@ pub(crate) mod health;
 mod jobs;
 mod known_hosts;
 mod logs;
+mod notifications;
 mod overview;
 mod pipelines;
 mod preview;
@@ -61,5 +63,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(users::router())
         .merge(tokens::router())
         .merge(secrets::router())
+        .merge(channels::router())
+        .merge(notifications::router())
         .merge(audit::router())
 }

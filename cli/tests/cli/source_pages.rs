@@ -27,7 +27,7 @@ fn config(block: &Block) -> Option<String> {
 #[test]
 fn every_config_on_the_pages_can_run() {
     let mut configs = 0;
-    for page in page::for_configs() {
+    for page in page::for_configs().into_iter().chain([page::read("notifications.md")]) {
         for block in &page.blocks {
             let Some(text) = config(block) else { continue };
             let document =

@@ -6,6 +6,7 @@
 //! # Layout
 //! - `once`: one of each
 //! - `cursors`: incremental sources
+//! - `notified`: messages about pipelines
 //! - `token_chain`: an OAuth server whose refresh tokens work once each
 //! - `world`: a cluster, workers as processes, sources, and what must hold in the end
 //! - `gate`: the network between a worker and its databases
@@ -13,6 +14,7 @@
 mod cursors;
 #[expect(dead_code, reason = "shared with the long faults, which use the rest")]
 mod gate;
+mod notified;
 mod once;
 #[path = "../cli/support/mod.rs"]
 #[expect(dead_code, reason = "shared with the tests of the command line, which use the rest")]

@@ -50,6 +50,11 @@ export const routes: Routes = [
       forAdmins('retention', 'Retention', async () => (await import('./retention/retention')).Retention),
       forAdmins('users', 'Users', async () => (await import('./users/users')).Users),
       forAdmins('secrets', 'Secrets', async () => (await import('./secrets/secrets')).Secrets),
+      forAdmins(
+        'notifications',
+        'Notifications',
+        async () => (await import('./notifications/notifications')).Notifications,
+      ),
       forAdmins('audit', 'Audit', async () => (await import('./audit/audit')).Audit),
       forAll('user', 'Home', async () => (await import('./home/home')).Home),
       forAll('data-view', 'Data', async () => (await import('./data/data-view')).DataView),

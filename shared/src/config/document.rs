@@ -7,6 +7,7 @@ use super::effort::Effort;
 use super::error::{ConfigError, Warning};
 use super::mask::Mask;
 use super::node::{Node, Value};
+use super::notify::{self, NotifyAddress};
 use super::pipeline::{self, PipelineConfig};
 use super::reader::{Field, Reader};
 use super::resolve::add_secret_names;
@@ -78,6 +79,14 @@ impl Document {
         let reader = Reader::new(resolve, &self.mask, &effort);
         let target = pipeline::read_target(&Field::root(&reader, &self.root));
         reader.finish(target)
+    }
+
+    /// Where one item of `notify:`, counted from 0, sends its messages. Errors as those of [`Self::pipeline`].
+    pub fn notify_address(&self, entry: usize, resolve: &dyn Resolve) -> Result<Checked<NotifyAddress>, ConfigError> {
+        let effort = Effort::default();
+        let reader = Reader::new(resolve, &self.mask, &effort);
+        let address = notify::read_address(&Field::root(&reader, &self.root), entry);
+        reader.finish(address)
     }
 
     /// The pipeline's name: `name`, else the target table's, fit for one line.

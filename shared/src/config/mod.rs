@@ -7,7 +7,7 @@
 //!   read differently
 //! - `keys`: how the keys of a section are declared, once, for reading and for [`json_schema()`];
 //!   `reader`, `section`: walk a document by them, collect warnings and problems with their place
-//! - `pipeline`, `source`, `target`, `schema`, `column_type`, `load`, `checks`, `schedule`, `retry`, `transform`: what each
+//! - `pipeline`, `source`, `target`, `schema`, `column_type`, `load`, `checks`, `schedule`, `retry`, `transform`, `notify`: what each
 //!   section means
 //! - [`expression`], `shaping`: what becomes of the columns before the schema sees them
 //! - `moment`, `duration`: points in time, and lengths of time
@@ -29,6 +29,7 @@ mod load;
 mod mask;
 mod moment;
 mod node;
+mod notify;
 mod output;
 mod pipeline;
 mod provenance;
@@ -61,6 +62,7 @@ pub use json_schema::json_schema;
 pub use keys::nearest;
 pub use load::{Dedupe, LoadConfig, LoadMode};
 pub(crate) use mask::Finder;
+pub use notify::{EmailAddress, MailEncryption, MailServer, NotifyAddress, WebhookAddress};
 pub use output::{OutputCompression, OutputConfig, OutputFormat, is_output_name};
 pub use pipeline::PipelineConfig;
 pub use provenance::Provenance;

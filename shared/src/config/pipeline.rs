@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::checks::{self, Check};
 use super::keys::{Key, Shape};
 use super::load::{self, Dedupe, LoadConfig, LoadMode};
+use super::notify;
 use super::output::{self, OutputConfig};
 use super::provenance::{self, Provenance};
 use super::reader::Field;
@@ -16,6 +17,7 @@ use super::shaping;
 use super::source::{self, SourceConfig};
 use super::target::{self, TargetConfig};
 use super::transform::{self, Transform};
+use crate::notifications::NotifyConfig;
 use crate::runs::Priority;
 
 /// A checked pipeline: what to extract, what it must look like, and where it goes.
@@ -54,6 +56,8 @@ pub struct PipelineConfig {
     pub checks: Vec<Check>,
     /// SQL models run in the target after a load, in this order.
     pub transform: Vec<Transform>,
+    /// Who is told about which events, without the addresses, and what counts as stale and as too few rows.
+    pub notify: NotifyConfig,
 }
 
 pub(super) const KEYS: &[Key] = &[
@@ -91,7 +95,13 @@ pub(super) const KEYS: &[Key] = &[
     Key::of("output", Shape::Section(output::KEYS), "The file with all rows of a run, in any format."),
     Key::of("checks", Shape::Sections(checks::KEYS), "What must be true before a load commits."),
     Key::of("transform", Shape::Sections(transform::KEYS), "SQL models run in the target after a load, in this order."),
-    Key::of("notify", Shape::Any, "Stored, not acted on yet."),
+    Key::of("notify", Shape::Sections(notify::KEYS), "Who is told about what happens to the pipeline."),
+    Key::duration(
+        "freshness",
+        notify::LONGEST_FRESHNESS,
+        "Time without a run that loaded after which the pipeline is `stale`: `26h`.",
+    ),
+    Key::of("volume", Shape::Section(notify::VOLUME_KEYS), "What counts as too few rows of a run."),
 ];
 
 /// Longest name of a pipeline, in characters.
@@ -125,9 +135,7 @@ pub(super) fn read(document: &Field<'_>) -> Option<PipelineConfig> {
     let strict = root.flag("strict_mode").unwrap_or(false);
     let output = output::read(root);
     let name = name(root);
-    if let Some(field) = root.field("notify") {
-        field.warn("stored, not acted on yet");
-    }
+    let notify = notify::read(root);
     let (schema, target) = (schema?, target?);
     let mut sources = sources?;
     if let Some(shape) = shape? {
@@ -151,6 +159,7 @@ pub(super) fn read(document: &Field<'_>) -> Option<PipelineConfig> {
         output,
         checks: checks?.unwrap_or_default(),
         transform: transform?.unwrap_or_default(),
+        notify: notify?,
     })
 }
 

@@ -194,6 +194,20 @@ impl<'a> Field<'a> {
         self.node.scalar().is_some_and(|scalar| is_one_secret(&scalar.text))
     }
 
+    /// Whether this is a scalar with a reference in it.
+    pub fn has_references(&self) -> bool {
+        let has =
+            |text: &str| parts(text).is_ok_and(|parts| parts.iter().any(|part| matches!(part, Part::Reference(_))));
+        self.node.scalar().is_some_and(|scalar| has(&scalar.text))
+    }
+
+    /// Whether this is one reference and nothing else.
+    pub fn is_one_reference(&self) -> bool {
+        self.node
+            .scalar()
+            .is_some_and(|scalar| matches!(parts(scalar.text.trim()).as_deref(), Ok([Part::Reference(_)])))
+    }
+
     /// Refuses `${secret:NAME}` in a value that people see, such as the name of a table.
     pub fn without_secrets(&self) -> Option<&Self> {
         let mut names = BTreeSet::new();

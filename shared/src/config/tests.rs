@@ -7,6 +7,7 @@ mod file_formats;
 mod limits;
 mod messages;
 mod missing_values;
+mod notify;
 mod requests;
 mod secrets;
 mod shapes;

@@ -333,6 +333,9 @@ codes! {
     SecretInUse = "secret_in_use",
     SecretValueMissing = "secret_value_missing",
     TooManySecrets = "too_many_secrets",
+    // Channels of messages.
+    InvalidChannel = "invalid_channel",
+    TooManyChannels = "too_many_channels",
     // The audit.
     AuditEndUnsigned = "audit_end_unsigned",
     AuditKnownRowMissing = "audit_known_row_missing",

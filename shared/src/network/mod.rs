@@ -5,6 +5,7 @@
 //! network, and `*` last. Link-local and metadata addresses are refused by rules of elt's own. As soon as
 //! `ELT_NET_ALLOW` is set, hosts that it does not name are refused as well.
 
+pub mod client;
 mod forms;
 pub mod keepalive;
 mod policy;

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::backfills;
 use crate::backoff::jittered;
 use crate::job::ExecuteRun;
+use crate::notifications;
 use crate::runs::leases::{RUNS_PER_SWEEP, SWEEP_INTERVAL};
 use crate::runs::lifecycle;
 use crate::schedules;
@@ -43,6 +44,9 @@ pub async fn sweep(db: &PgPool, queue: &str) -> sqlx::Result<()> {
     take_over_tries(&mut tx).await?;
     run_totals::fold(&mut tx).await?;
     run_counts::fold(&mut tx).await?;
+    tx.commit().await?;
+    let Some(mut tx) = begin_alone(db).await? else { return Ok(()) };
+    notifications::open_stale(&mut tx).await?;
     tx.commit().await?;
     // After the commit, because `release` and `take` lock the counts before the runs, and the steps above have locked runs.
     lifecycle::release_all(db, RUNS_PER_SWEEP).await?;

@@ -24,6 +24,8 @@ grant select on elt.dropped_keys, elt.retention, elt.schema_compatibility, elt.t
 grant select on elt.run_counts, elt.run_days to elt_api;
 grant select, insert on elt.run_count_changes to elt_api;
 grant select, insert, update on elt.backfill_windows, elt.backfills to elt_api;
+grant select, insert, update on elt.incidents, elt.notifications to elt_api;
+grant select, insert, update, delete on elt.channels to elt_api;
 
 -- Workers.
 grant select on elt._sqlx_migrations, elt.pauses, elt.queue_limits, elt.secret_keys, elt.secrets to elt_worker;
@@ -46,6 +48,10 @@ grant select, insert, delete on elt.run_count_changes to elt_worker;
 grant select, insert, update, delete on elt.oauth_grants to elt_worker;
 grant insert on elt.secret_keys to elt_worker;
 grant select, update, delete on elt.backfill_windows, elt.backfills to elt_worker;
+grant select, insert, update, delete on elt.incidents, elt.notifications to elt_worker;
+grant select on elt.channels to elt_worker;
+-- What `notify:` of a config says, where an earlier release stored the config.
+grant update (notify) on elt.config_history to elt_worker;
 
 -- People and programs that look: no password hash, no config text, no key.
 grant select on elt.audit, elt.audit_chain, elt.coverage_reports, elt.known_hosts, elt.log_lines, elt.run_attempts, elt.run_ends,
@@ -62,3 +68,5 @@ grant select on elt.run_count_changes, elt.run_counts, elt.run_days to elt_reade
 grant select (grant_hash, key_id, version, expires_at, renewed_by, renewed_until, created_at, kept_at)
     on elt.oauth_grants to elt_reader;
 grant select on elt.backfill_windows, elt.backfills to elt_reader;
+grant select on elt.incidents, elt.notifications to elt_reader;
+grant select (name, key_id, destination, created_at, created_by, updated_at, updated_by) on elt.channels to elt_reader;

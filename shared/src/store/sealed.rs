@@ -81,8 +81,20 @@ pub static OAUTH_GRANTS: SealedTable = SealedTable {
     has_hash: false,
 };
 
+/// The addresses of channels.
+pub static CHANNELS: SealedTable = SealedTable {
+    table: "channels",
+    rows: "channels",
+    row: "the channel",
+    name: "name",
+    type_of_name: "text",
+    field: "address",
+    column: "sealed",
+    has_hash: false,
+};
+
 /// All tables with sealed values.
-pub static TABLES: [&SealedTable; 4] = [&CONFIGS, &SECOND_FACTORS, &SECRETS, &OAUTH_GRANTS];
+pub static TABLES: [&SealedTable; 5] = [&CONFIGS, &SECOND_FACTORS, &SECRETS, &OAUTH_GRANTS, &CHANNELS];
 
 /// What was sealed again.
 #[derive(Debug, Default)]

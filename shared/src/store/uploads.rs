@@ -4,6 +4,7 @@ use sqlx::{PgConnection, PgExecutor};
 
 use super::configs::{self, ConfigAuthor, ConfigVersion, NewConfig};
 use crate::config::{Checked, ConfigError, ConfigProblem, Document, Effort, NoReferences, PipelineConfig, Warning};
+use crate::notifications::NotifyConfig;
 use crate::secret::{KeyRing, Secret};
 
 /// A text that is one YAML mapping, and whether a run can be made of it.
@@ -86,6 +87,7 @@ impl Upload {
         let json = |value: Result<serde_json::Value, serde_json::Error>| {
             value.map_err(|error| sqlx::Error::Encode(error.into()))
         };
+        let nothing = NotifyConfig::default();
         let new = NewConfig {
             name: &self.document.name(),
             yaml: &self.text,
@@ -98,6 +100,7 @@ impl Upload {
             author,
             secret_names: self.document.secret_names().into_iter().collect(),
             start_rules: self.pipeline.as_ref().map(|checked| checked.value.start_rules).unwrap_or_default(),
+            notify: self.pipeline.as_ref().map_or(&nothing, |checked| &checked.value.notify),
         };
         configs::keep(tx, keys, new).await
     }

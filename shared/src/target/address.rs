@@ -21,6 +21,7 @@ use std::path::PathBuf;
 use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
+pub(crate) use self::parse::decoded as percent_decoded;
 pub use self::problem::AddressProblem;
 use crate::config::SslMode;
 use crate::secret::Secret;

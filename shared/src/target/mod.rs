@@ -31,6 +31,7 @@ mod through_pooler;
 mod tls;
 mod values;
 
+pub(crate) use address::percent_decoded;
 pub use address::{AddressProblem, Author, CertificateFiles, Host, TargetAddress, is_loopback};
 pub use connect::{connect, connect_evenly, connect_watched, hung_up};
 pub use error::TargetError;

@@ -139,6 +139,7 @@ impl Loader {
             created_by: "admin",
             author: configs::ConfigAuthor::Admin,
             start_rules: pipeline.start_rules,
+            notify: &pipeline.notify,
             secret_names: Vec::new(),
         };
         let mut tx = self.control.begin().await.expect("a transaction");

@@ -21,6 +21,7 @@ pub mod history;
 pub mod http_source;
 pub mod identity_provider;
 pub mod loader;
+pub mod mail_server;
 pub mod metadata_server;
 pub mod pgbouncer;
 pub mod ssh_keys;

@@ -15,7 +15,7 @@ use elt_shared::runs::lifecycle::{self, Started, Taken};
 use elt_shared::runs::report::RunReport;
 use elt_shared::runs::{RunKind, RunProgress};
 use elt_shared::store::runs::{self, Run};
-use elt_shared::store::{queue_wait, schedules};
+use elt_shared::store::{notifications, queue_wait, schedules};
 use elt_shared::target::TargetPlace;
 use elt_shared::telemetry;
 use tokio::sync::OwnedSemaphorePermit;
@@ -29,7 +29,7 @@ use super::decision::patience::longest_wait;
 use super::decision::{Circumstances, Decision};
 use super::measure::measure;
 use super::record::record;
-use crate::error::Result;
+use crate::error::{PipelineError, Result};
 use crate::extract::ExtractContext;
 use crate::pipeline;
 use crate::progress::Progress;
@@ -286,6 +286,10 @@ async fn prepare(
 ) -> Result<RunContext> {
     let config = worker.configs.get(&worker.db, &worker.settings, run.config_id).await?;
     progress.hide_until_recorded(config.held());
+    if !config.notify.rules.is_empty() {
+        let kept = notifications::note_rules(&worker.db, run.config_id, &config.notify).await;
+        kept.map_err(|source| PipelineError::Control { doing: "keep what the config says about messages", source })?;
+    }
     Ok(RunContext {
         control: worker.db.clone(),
         default_target: worker.settings.target_url.clone(),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use elt_shared::explained::sentence;
+use elt_shared::notifications;
 use elt_shared::queue::heartbeat::Intake;
 use elt_shared::runs::{Trigger, lifecycle};
 use elt_shared::schedules::stop_runs;
@@ -107,6 +108,8 @@ async fn decide(worker: &WorkerContext, due: &DueTick, look: Option<Result<Look>
                 "its window was over before any worker saw it open",
             )
             .await?;
+            let text = "The window of its schedule was over before any worker saw it open.".to_owned();
+            notifications::schedule_missed(&mut tx, schedule, text).await?;
         }
         _ if due.is_over() => {
             tracing::info!("the window of {} is over", schedule.name);
@@ -143,6 +146,11 @@ async fn go_on(
     }
     if fires.skipped > 0 {
         tracing::info!(skipped = fires.skipped, "left {} fires of {} out", fires.skipped, schedule.name);
+        let text = format!(
+            "Its schedule left {} runs out, because a run was unfinished or no worker was there.",
+            fires.skipped
+        );
+        notifications::schedule_missed(db, schedule, text).await?;
     }
     let (seen, failed) = match look {
         Some(Ok(seen)) => (Some(seen), None),

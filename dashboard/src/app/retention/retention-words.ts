@@ -15,6 +15,7 @@ const KINDS: Record<Kind, string> & Record<string, string | undefined> = {
   login_failures: 'Failed logins',
   api_tokens: 'API tokens that were revoked or have expired',
   idempotency_keys: 'Answers kept for repeated requests',
+  notifications: 'Messages about pipelines that were sent or given up',
   audit: 'Rows of the audit',
   sessions: 'Sessions that have expired',
   receipts: 'Receipts of loaded files',

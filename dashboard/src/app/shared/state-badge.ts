@@ -26,6 +26,9 @@ const LOOKS: Record<RunState | ScheduleState | BackfillState, Look> & Record<str
   stopping: { tone: 'warn', icon: 'stop', label: 'Stopping' },
   canceling: { tone: 'warn', icon: 'stop', label: 'Canceling' },
   canceled: { tone: '', icon: 'stop', label: 'Canceled' },
+  // What became of a message.
+  sent: { tone: 'good', icon: 'success', label: 'Sent' },
+  given_up: { tone: 'bad', icon: 'error', label: 'Given up' },
   // Ends of an attempt after which the run goes on.
   retry: { tone: 'warn', icon: 'retry', label: 'Will be retried' },
   unknown: { tone: 'warn', icon: 'hourglass', label: 'Result unknown' },

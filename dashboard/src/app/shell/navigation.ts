@@ -49,6 +49,7 @@ const ADMIN: Section[] = [
       { path: '/users', label: 'Users', icon: 'users', key: 'u' },
       { path: '/api-tokens', label: 'API tokens', icon: 'key', key: 'k' },
       { path: '/secrets', label: 'Secrets', icon: 'lock', key: 'e' },
+      { path: '/notifications', label: 'Notifications', icon: 'alert', key: 'm' },
       { path: '/audit', label: 'Audit', icon: 'list-checks', key: 'a' },
       { path: '/coverage', label: 'Coverage', icon: 'shield-check', key: 'v' },
     ],

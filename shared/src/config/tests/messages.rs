@@ -291,7 +291,6 @@ fn an_unknown_key_is_a_warning_with_the_nearest_known_one() {
 
 #[test]
 fn what_has_no_effect_is_a_warning() {
-    assert_eq!(warnings(&with("notify: [x]")), ["notify: stored, not acted on yet at 3:9"]);
     assert_eq!(warnings(&with("load: {key: [id]}")), ["load.key: has an effect with mode merge only at 3:13"]);
     assert_eq!(warnings(&with("schema: {}")), ["schema: names no column, so it has no effect at 3:9"]);
     assert_eq!(

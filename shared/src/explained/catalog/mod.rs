@@ -3,6 +3,7 @@
 //! `docs/errors.md` and `elt explain` are made from these entries. A code without an entry does not compile.
 
 mod audit;
+mod channels;
 mod cluster;
 mod contract;
 mod files;
@@ -156,6 +157,11 @@ pub const GROUPS: &[Group] = &[
         title: "Secrets for configs",
         about: "Answers of the API about the secrets that configs refer to as `${secret:NAME}`.",
         entries: secrets::ENTRIES,
+    },
+    Group {
+        title: "Channels for messages",
+        about: "Answers of the API about the channels that messages about pipelines go to.",
+        entries: channels::ENTRIES,
     },
     Group {
         title: "Logins at an identity provider",

@@ -10,8 +10,8 @@ use crate::secret::KeyRing;
 use crate::store::retention::{self, Subject};
 use crate::store::runs::old::{self, NeededRuns, WalkPlace};
 use crate::store::{
-    api_tokens, audit, backfills, config_limits, coverage, idempotency, login_failures, logs, schedules, sessions,
-    tickets, workers,
+    api_tokens, audit, backfills, config_limits, coverage, idempotency, login_failures, logs, notifications, schedules,
+    sessions, tickets, workers,
 };
 
 /// Rows that a batch deletes at most.
@@ -75,6 +75,7 @@ impl<'a> Batches<'a> {
             Kind::LoginFailures => login_failures::remove_old(db, BATCH).await?,
             Kind::ApiTokens => api_tokens::remove_old(db, days(keep.ended_tokens), BATCH).await?,
             Kind::IdempotencyKeys => idempotency::remove_old(db, BATCH).await?,
+            Kind::Notifications => notifications::remove_old(db, days(keep.notifications), BATCH).await?,
             Kind::Sessions => sessions::remove_old(db, BATCH).await?,
             // Workers delete these where they are.
             Kind::Receipts | Kind::Markers | Kind::Quarantine | Kind::WorkFolders | Kind::CombinedCsvs => 0,

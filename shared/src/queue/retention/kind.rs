@@ -31,6 +31,8 @@ pub enum Kind {
     ApiTokens,
     /// Answers that were kept for idempotency keys.
     IdempotencyKeys,
+    /// Messages that were sent or given up, and incidents that are over.
+    Notifications,
     /// Rows of the audit.
     Audit,
     /// Sessions that have expired.
@@ -49,7 +51,7 @@ pub enum Kind {
 
 impl Kind {
     /// The kinds of the control database, in the order in which they are deleted: what others refer to comes after them.
-    pub const OF_CONTROL: [Self; 12] = [
+    pub const OF_CONTROL: [Self; 13] = [
         Self::Tickets,
         Self::LogLines,
         Self::Reports,
@@ -60,11 +62,12 @@ impl Kind {
         Self::LoginFailures,
         Self::ApiTokens,
         Self::IdempotencyKeys,
+        Self::Notifications,
         Self::Audit,
         Self::Sessions,
     ];
     /// All kinds.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Tickets,
         Self::LogLines,
         Self::Reports,
@@ -75,6 +78,7 @@ impl Kind {
         Self::LoginFailures,
         Self::ApiTokens,
         Self::IdempotencyKeys,
+        Self::Notifications,
         Self::Audit,
         Self::Sessions,
         Self::Receipts,
@@ -97,6 +101,7 @@ impl Kind {
             Self::LoginFailures => "login_failures",
             Self::ApiTokens => "api_tokens",
             Self::IdempotencyKeys => "idempotency_keys",
+            Self::Notifications => "notifications",
             Self::Audit => "audit",
             Self::Sessions => "sessions",
             Self::Receipts => "receipts",
@@ -125,6 +130,7 @@ impl Kind {
             Self::LoginFailures => "old failed logins",
             Self::ApiTokens => "API tokens that ended long ago",
             Self::IdempotencyKeys => "old idempotency keys",
+            Self::Notifications => "old messages about pipelines",
             Self::Audit => "old rows of the audit",
             Self::Sessions => "expired sessions",
             Self::Receipts => "receipts that newer ones replace",
@@ -147,6 +153,7 @@ impl Kind {
             Self::LoginFailures => &["elt.login_failures"],
             Self::ApiTokens => &["elt.api_tokens"],
             Self::IdempotencyKeys => &["elt.idempotency_keys"],
+            Self::Notifications => &["elt.notifications", "elt.incidents"],
             Self::Audit => &["elt.audit"],
             Self::Sessions => &["elt.sessions"],
             // Reports are in the rows of their runs.
@@ -172,6 +179,7 @@ impl Kind {
             Self::Configs => json!({ "ELT_KEEP_UNUSED_CONFIGS_DAYS": keep.unused_configs }),
             Self::CoverageReports => json!({ "ELT_KEEP_COVERAGE_REPORTS": keep.coverage_reports }),
             Self::ApiTokens => json!({ "ELT_KEEP_TOKENS_DAYS": keep.ended_tokens }),
+            Self::Notifications => json!({ "ELT_KEEP_NOTIFICATIONS_DAYS": keep.notifications }),
             Self::Audit => json!({ "ELT_AUDIT_RETENTION_DAYS": keep.audit }),
             Self::Receipts | Self::Markers => json!({ "ELT_KEEP_LOADS_DAYS": keep.loads }),
             Self::Quarantine => json!({ "ELT_KEEP_QUARANTINE_DAYS": keep.quarantine }),

@@ -64,6 +64,8 @@ pub struct Keep {
     pub unused_configs: u16,
     /// Newest coverage reports that stay.
     pub coverage_reports: u32,
+    /// Days: messages that were sent or given up, and incidents that are over.
+    pub notifications: u16,
     /// Days: rows of the audit.
     pub audit: u16,
     /// Days: API tokens that were revoked or have expired.
@@ -88,6 +90,7 @@ impl Keep {
         schedules: 90,
         unused_configs: 365,
         coverage_reports: 100,
+        notifications: 90,
         audit: 400,
         ended_tokens: 90,
         loads: 400,

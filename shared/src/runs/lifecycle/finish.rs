@@ -5,6 +5,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::job::ExecuteRun;
+use crate::notifications;
 use crate::redaction;
 use crate::runs::End;
 use crate::store::runs::{self, Released};
@@ -20,7 +21,7 @@ pub enum EndedBy {
 }
 
 /// Ends a run. Every end goes through this function, so what belongs to the end of a run belongs here: the attempt's end,
-/// the ticket, the run that waits for the same target, and the schedule. Counts of ended runs are kept by a trigger of
+/// the ticket, the run that waits for the same target, the schedule, and the messages about it. Counts of ended runs are kept by a trigger of
 /// the database. Secrets are hidden in the report. A caller that holds no run's lock yet takes [`schedules::lock_of_run`]
 /// first, so that the schedule is ended here and not only by its next tick. False: the run is not as `by` says any more, and
 /// nothing was written.
@@ -44,10 +45,11 @@ pub async fn finish(
     }
     // A run that was stopped before its start may have been the one chosen to load next.
     wake_next(db, &released).await?;
-    // The schedule comes last, because it counts the runs that are still unfinished.
+    // The schedule comes after the run, because it counts the runs that are still unfinished.
     if let Some(schedule) = released.schedule_id {
         schedules::run_finished(db, schedule).await?;
     }
+    notifications::run_ended(db, id, end).await?;
     Ok(true)
 }
 

@@ -4,10 +4,12 @@ mod batches;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
+use sqlx::types::Json;
 use sqlx::{FromRow, PgConnection, PgExecutor};
 
 use super::{sealed, secret_keys};
 use crate::config::{StartRules, content_key};
+use crate::notifications::NotifyConfig;
 use crate::secret::{KeyRing, OpenError, Sealed, Secret};
 
 pub(super) use batches::hash_again;
@@ -127,6 +129,8 @@ pub struct NewConfig<'a> {
     pub secret_names: Vec<String>,
     /// When its runs may start, and before which others.
     pub start_rules: StartRules,
+    /// Who is told about which events.
+    pub notify: &'a NotifyConfig,
 }
 
 const COLUMNS: &str = r#"id, version, "timestamp", name, yaml_preview, runnable, problems, warnings, created_by, by_admin,
@@ -151,8 +155,8 @@ pub async fn keep(tx: &mut PgConnection, keys: &KeyRing, new: NewConfig<'_>) -> 
     let kept = sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "insert into config_history (version, name, content_key, key_id, yaml_sealed, yaml_masked, yaml_preview,
                                      runnable, problems, warnings, created_by, by_admin, secret_names,
-                                     concurrency, priority)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+                                     concurrency, priority, notify)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
          returning {COLUMNS}"
     )))
     .bind(version)
@@ -170,6 +174,7 @@ pub async fn keep(tx: &mut PgConnection, keys: &KeyRing, new: NewConfig<'_>) -> 
     .bind(new.secret_names)
     .bind(new.start_rules.concurrency.map(i32::from))
     .bind(new.start_rules.priority)
+    .bind(Json(new.notify))
     .fetch_one(tx)
     .await?;
     Ok((kept, true))

@@ -264,7 +264,7 @@ fn some_text(text: &str) -> Result<Option<String>, AddressProblem> {
 }
 
 /// Undoes percent-encoding. Encoded control characters are refused: the protocol ends texts with NUL.
-fn decoded(text: &str) -> Result<String, AddressProblem> {
+pub(crate) fn decoded(text: &str) -> Result<String, AddressProblem> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {

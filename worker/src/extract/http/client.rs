@@ -4,11 +4,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use elt_shared::config::{ApiSource, PemCertificates};
-use elt_shared::network::{self, NetworkError, keepalive};
+use elt_shared::network::client::builder;
+pub(in crate::extract) use elt_shared::network::client::check;
 use elt_shared::settings::NetworkSettings;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client, ClientBuilder, Identity, Proxy, Url};
+use reqwest::{Certificate, Client, ClientBuilder, Identity, Url};
 use tokio::time::Instant;
 
 use super::error::{HttpError, Result};
@@ -93,51 +92,6 @@ pub(in crate::extract) fn of_place(
     match authorities {
         Some(pem) => builder.tls_certs_only(Certificate::from_pem_bundle(pem.as_bytes())?).build(),
         None => builder.build(),
-    }
-}
-
-/// Checks the host of a request by the rules for hosts, as far as the connection will not do it: an address, and whatever a
-/// proxy will connect to.
-///
-/// # Errors
-/// When the host may not be called.
-pub(in crate::extract) async fn check(network: &NetworkSettings, url: &Url) -> std::result::Result<(), NetworkError> {
-    let host = url.host_str().unwrap_or_default();
-    match network.http_proxy {
-        Some(_) => network::check_for_proxy(network, host).await,
-        None => network::check_literal(network, host),
-    }
-}
-
-fn builder(network: &Arc<NetworkSettings>, connect: Duration) -> reqwest::Result<ClientBuilder> {
-    let builder = Client::builder()
-        .user_agent(concat!("elt/", env!("CARGO_PKG_VERSION")))
-        // Proxies that the environment names for other programs are not used.
-        .no_proxy()
-        .redirect(Policy::none())
-        .tcp_keepalive(keepalive::ASKED_AFTER)
-        .tcp_keepalive_interval(keepalive::ASKED_EVERY)
-        .tcp_keepalive_retries(keepalive::QUESTIONS)
-        .tcp_user_timeout(keepalive::ACKNOWLEDGED_WITHIN)
-        .connect_timeout(connect);
-    Ok(match &network.http_proxy {
-        // The only name that is looked up then is the proxy's own, which the operator has chosen.
-        Some(proxy) => builder.proxy(Proxy::all(proxy.expose())?),
-        None => builder.dns_resolver(Arc::new(CheckedResolver(Arc::clone(network)))),
-    })
-}
-
-/// Resolves names under the rules for hosts. The connection then goes to the address that was checked, so that a second answer
-/// of the name server cannot lead elsewhere.
-struct CheckedResolver(Arc<NetworkSettings>);
-
-impl Resolve for CheckedResolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let settings = Arc::clone(&self.0);
-        Box::pin(async move {
-            let addresses = network::resolve(&settings, name.as_str(), 0).await?;
-            Ok(Box::new(addresses.into_iter()) as Addrs)
-        })
     }
 }
 

@@ -1,0 +1,124 @@
+//! The bodies of requests that carry a message, for programs and for chats.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{Event, Message};
+use crate::text_enum::text_enum;
+
+/// Most characters of a message in a chat. Discord refuses more than 2000.
+const LONGEST_CHAT: usize = 1_900;
+
+text_enum! {
+    /// What the body of a request looks like.
+    pub enum BodyFormat {
+        /// JSON with everything that is known, as Standard Webhooks propose.
+        Generic = "generic",
+        /// An incoming webhook of Slack, or of Mattermost.
+        Slack = "slack",
+        /// A workflow of Microsoft Teams, as an adaptive card.
+        Teams = "teams",
+        /// A webhook of Discord.
+        Discord = "discord",
+    }
+}
+
+impl BodyFormat {
+    /// The format that the receivers of a host expect.
+    pub fn of_host(host: &str) -> Self {
+        let host = host.to_ascii_lowercase();
+        let is_at = |domain: &str| host == domain || host.ends_with(&format!(".{domain}"));
+        if is_at("hooks.slack.com") || is_at("hooks.slack-gov.com") {
+            Self::Slack
+        } else if is_at("webhook.office.com") || is_at("logic.azure.com") || is_at("api.powerplatform.com") {
+            Self::Teams
+        } else if is_at("discord.com") || is_at("discordapp.com") {
+            Self::Discord
+        } else {
+            Self::Generic
+        }
+    }
+}
+
+/// The body of a request that carries a message.
+pub(super) fn body(format: BodyFormat, id: Uuid, created_at: DateTime<Utc>, message: &Message) -> Value {
+    match format {
+        BodyFormat::Generic => json!({
+            "id": id,
+            "type": format!("elt.{}.{}", if message.event == Event::Test { "channel" } else { "pipeline" }, message.event),
+            "timestamp": created_at,
+            "data": message,
+        }),
+        BodyFormat::Slack => {
+            json!({ "text": cut(&format!("*{}*\n{}", escaped(&message.title), escaped(&message.text))) })
+        }
+        BodyFormat::Teams => json!({
+            "type": "message",
+            "attachments": [{
+                "contentType": "application/vnd.microsoft.card.adaptive",
+                "content": {
+                    "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+                    "type": "AdaptiveCard",
+                    "version": "1.4",
+                    "body": [
+                        { "type": "TextBlock", "size": "medium", "weight": "bolder", "wrap": true, "text": message.title },
+                        { "type": "TextBlock", "wrap": true, "text": cut(&message.text) },
+                        { "type": "TextBlock", "isSubtle": true, "wrap": true, "text": origin(message) },
+                    ],
+                },
+            }],
+        }),
+        // Without `allowed_mentions`, a pipeline named `@everyone` would ring everybody.
+        BodyFormat::Discord => json!({
+            "content": cut(&format!("**{}**\n{}", message.title, message.text)),
+            "allowed_mentions": { "parse": [] },
+        }),
+    }
+}
+
+/// Where a message comes from, below its text.
+pub(super) fn origin(message: &Message) -> String {
+    match &message.run {
+        Some(run) => format!("Pipeline {}, run {}", message.pipeline, run.id),
+        None if message.pipeline.is_empty() => "elt".into(),
+        None => format!("Pipeline {}", message.pipeline),
+    }
+}
+
+/// The three characters that are markup in Slack.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(LONGEST_CHAT) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_of_an_address_says_what_its_receiver_expects() {
+        for (host, format) in [
+            ("hooks.slack.com", BodyFormat::Slack),
+            ("discord.com", BodyFormat::Discord),
+            ("acme.webhook.office.com", BodyFormat::Teams),
+            ("prod-1.westeurope.logic.azure.com", BodyFormat::Teams),
+            ("notdiscord.com", BodyFormat::Generic),
+            ("alerts.example.com", BodyFormat::Generic),
+        ] {
+            assert_eq!(BodyFormat::of_host(host), format, "{host}");
+        }
+    }
+
+    #[test]
+    fn markup_of_slack_is_escaped_and_long_texts_are_cut() {
+        assert_eq!(escaped("<!channel> & co"), "&lt;!channel&gt; &amp; co");
+        assert_eq!(cut(&"ß".repeat(5_000)).chars().count(), LONGEST_CHAT + 1);
+    }
+}

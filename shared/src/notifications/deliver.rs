@@ -1,0 +1,189 @@
+//! Sending the messages that are due.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::Utc;
+use sqlx::PgPool;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::body::body;
+use super::email::MailError;
+use super::webhook::{SEND_WITHIN, SendError, WebhookSender};
+use super::{Message, channel, email};
+use crate::backoff::{doubled, jittered};
+use crate::config::{ConfigError, Document, NotifyAddress};
+use crate::explained::sentence;
+use crate::redaction;
+use crate::secret::{KeyRing, OpenError};
+use crate::settings::{AllowedVariables, NetworkSettings};
+use crate::store::channels;
+use crate::store::configs::{self, ConfigAuthor};
+use crate::store::notifications::{self, NotificationState, TakenNotification};
+use crate::store::secrets::{self, ReadError};
+use crate::stored_secret::{Asker, GrantedSecrets, SecretReferences};
+
+/// Messages that a process sends at the same time.
+const AT_ONCE: usize = 8;
+/// Time between two searches for messages that are due.
+const SEARCH_INTERVAL: Duration = Duration::from_secs(1);
+/// Time after which another worker sends a message again, because the one that took it noted nothing. Longer than a try takes.
+const LEASE: Duration = SEND_WITHIN.saturating_add(Duration::from_secs(15));
+/// Pause after the first failed try; it doubles with each further one.
+const FIRST_PAUSE: Duration = Duration::from_secs(5);
+const LONGEST_PAUSE: Duration = Duration::from_secs(900);
+
+/// What a worker needs to send messages.
+pub struct Delivery {
+    /// The control database.
+    pub db: PgPool,
+    /// The queue whose runs it sends messages about: only its workers can be expected to know what a config refers to.
+    pub queue: String,
+    /// Open the configs that say where messages go. `None`: no message can be sent.
+    pub keys: Option<Arc<KeyRing>>,
+    /// The variables that configs may refer to.
+    pub env_allow: Vec<String>,
+    /// Which hosts may be called.
+    pub network: NetworkSettings,
+}
+
+/// Why a message was not sent.
+#[derive(Debug, thiserror::Error)]
+enum Unsent {
+    #[error("this worker has no secret key")]
+    NoKeys,
+    #[error("the config that says where it goes was deleted")]
+    ConfigGone,
+    #[error("there is no channel {0}")]
+    NoChannel(String),
+    #[error("could not read where it goes")]
+    Database(#[from] sqlx::Error),
+    #[error("could not open what says where it goes")]
+    Open(#[from] OpenError),
+    #[error("the config does not say where it goes on this worker")]
+    Config(#[from] ConfigError),
+    #[error("could not read the secrets of the config that says where it goes")]
+    Secrets(#[source] OpenError),
+    #[error("the message cannot be read; this is a bug in elt, please report it with the log")]
+    Message(#[from] serde_json::Error),
+    #[error("reading the config that says where it goes ended unexpectedly; please report this as a bug in elt")]
+    Ended(#[source] JoinError),
+    #[error(transparent)]
+    Send(#[from] SendError),
+    #[error(transparent)]
+    Mail(#[from] MailError),
+}
+
+/// Sends messages until `stop`.
+pub async fn keep_sending(delivery: Delivery, stop: CancellationToken) {
+    let sender = match WebhookSender::new(&delivery.network) {
+        Ok(sender) => Arc::new(sender),
+        Err(error) => {
+            tracing::error!(error = %error.without_url(), "this worker cannot send messages");
+            return;
+        }
+    };
+    let delivery = Arc::new(delivery);
+    let mut at_work = JoinSet::new();
+    while !stop.is_cancelled() {
+        match notifications::take_due(&delivery.db, &delivery.queue, (AT_ONCE - at_work.len()) as i64, LEASE).await {
+            Ok(taken) => {
+                for one in taken {
+                    let (delivery, sender) = (Arc::clone(&delivery), Arc::clone(&sender));
+                    at_work.spawn(async move { deliver(&delivery, &sender, one).await });
+                }
+            }
+            Err(error) => tracing::warn!(%error, "could not look for messages to send"),
+        }
+        tokio::select! {
+            () = sleep(jittered(SEARCH_INTERVAL)) => {}
+            Some(_) = at_work.join_next() => {}
+            () = stop.cancelled() => {}
+        }
+    }
+    // A message that is on its way is noted as sent, so that no other worker sends it again.
+    while at_work.join_next().await.is_some() {}
+}
+
+/// Sends one message and notes what came of it.
+async fn deliver(delivery: &Delivery, sender: &WebhookSender, taken: TakenNotification) {
+    let TakenNotification { id, pipeline, destination, attempt, .. } = &taken;
+    let noted = match send(delivery, sender, &taken).await {
+        Ok(()) => {
+            tracing::info!(notification.id = %id, pipeline, attempt, "sent a message about {pipeline} to {destination}");
+            notifications::note_sent(&delivery.db, &taken).await.map(|_| ())
+        }
+        Err(error) => {
+            let error = sentence(&error);
+            let failures = u32::try_from(*attempt).unwrap_or(u32::MAX);
+            let pause = jittered(doubled(FIRST_PAUSE, LONGEST_PAUSE, failures));
+            let noted = notifications::note_failed(&delivery.db, &taken, &error, pause).await;
+            if let Ok(Some(NotificationState::GivenUp)) = noted {
+                tracing::error!(notification.id = %id, pipeline, attempt, error, "gave up a message to {destination}");
+            } else {
+                tracing::warn!(notification.id = %id, pipeline, attempt, error, "could not send a message to {destination}");
+            }
+            noted.map(|_| ())
+        }
+    };
+    // The message is sent again then, with the same id.
+    if let Err(error) = noted {
+        tracing::warn!(%error, notification.id = %id, "could not note what came of a message");
+    }
+}
+
+async fn send(delivery: &Delivery, sender: &WebhookSender, taken: &TakenNotification) -> Result<(), Unsent> {
+    let message: Message = serde_json::from_value(taken.message.clone())?;
+    let (author, address, _held) = address(delivery, taken).await?;
+    let id = taken.id.to_string();
+    match address {
+        NotifyAddress::Webhook(address) => {
+            let _held = [Some(&address.url), address.secret.as_ref()].map(|secret| secret.map(redaction::hold));
+            let body = body(address.format, taken.id, taken.created_at, &message).to_string();
+            Ok(sender.send(author, &address, (&id, Utc::now().timestamp()), body).await?)
+        }
+        NotifyAddress::Email(address) => {
+            let _held = address.server.login.as_ref().map(|(_, password)| redaction::hold(password));
+            Ok(email::send(sender.network(author), &address, &id, &message).await?)
+        }
+    }
+}
+
+/// Where a message goes now, and who vouches for it. The secrets are hidden in messages while the last part lives.
+async fn address(
+    delivery: &Delivery,
+    taken: &TakenNotification,
+) -> Result<(ConfigAuthor, NotifyAddress, Vec<redaction::Held>), Unsent> {
+    let keys = delivery.keys.as_deref().ok_or(Unsent::NoKeys)?;
+    if let Some(name) = &taken.channel {
+        let text = channels::open(&delivery.db, keys, name).await?.ok_or_else(|| Unsent::NoChannel(name.clone()))??;
+        // Only admins define channels.
+        return Ok((ConfigAuthor::Admin, channel::read(text.expose())?, Vec::new()));
+    }
+    let (config_id, entry) = taken.config_id.zip(taken.entry).ok_or(Unsent::ConfigGone)?;
+    let stored = configs::find(&delivery.db, config_id).await?.ok_or(Unsent::ConfigGone)?;
+    let (author, text) = (stored.author(), stored.open(keys)?);
+    let document = unblocked(move || Document::parse(text.expose())).await?;
+    let asker = Asker { pipeline: &document.name(), author };
+    let granted = secrets::of_config(&delivery.db, keys, &document, asker).await.map_err(|error| match error {
+        ReadError::Database(error) => Unsent::Database(error),
+        ReadError::Open(error) => Unsent::Secrets(error),
+    })?;
+    let (entry, env_allow) = (usize::try_from(entry).unwrap_or(usize::MAX), delivery.env_allow.clone());
+    let (address, granted) = unblocked(move || {
+        let references = SecretReferences { variables: Some(AllowedVariables::new(&env_allow)), secrets: &granted };
+        Ok((document.notify_address(entry, &references)?.value, granted))
+    })
+    .await?;
+    Ok((author, address, GrantedSecrets::into_held(granted)))
+}
+
+/// Reads a config on a thread of its own, because a large one takes a while.
+async fn unblocked<T: Send + 'static>(
+    read: impl FnOnce() -> Result<T, ConfigError> + Send + 'static,
+) -> Result<T, Unsent> {
+    let read = tokio::task::spawn_blocking(read).await;
+    read.map_err(Unsent::Ended)?.map_err(Unsent::Config)
+}
