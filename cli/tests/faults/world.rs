@@ -174,6 +174,7 @@ impl World {
             author: configs::ConfigAuthor::Admin,
             secret_names: Vec::new(),
             start_rules: config.start_rules,
+            inbox: None,
         };
         let (kept, _) = configs::keep(
             &mut tx,

@@ -3,7 +3,9 @@
 use sqlx::{PgConnection, PgExecutor};
 
 use super::configs::{self, ConfigAuthor, ConfigVersion, NewConfig};
-use crate::config::{Checked, ConfigError, ConfigProblem, Document, Effort, NoReferences, PipelineConfig, Warning};
+use crate::config::{
+    Checked, ConfigError, ConfigProblem, Document, Effort, InboxRules, NoReferences, PipelineConfig, Warning,
+};
 use crate::secret::{KeyRing, Secret};
 
 /// A text that is one YAML mapping, and whether a run can be made of it.
@@ -98,6 +100,7 @@ impl Upload {
             author,
             secret_names: self.document.secret_names().into_iter().collect(),
             start_rules: self.pipeline.as_ref().map(|checked| checked.value.start_rules).unwrap_or_default(),
+            inbox: self.pipeline.as_ref().ok().and_then(|checked| InboxRules::of(&checked.value.sources)),
         };
         configs::keep(tx, keys, new).await
     }

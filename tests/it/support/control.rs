@@ -173,6 +173,7 @@ async fn keep(db: &mut PgConnection, yaml: &str, pipeline: &PipelineConfig) -> s
         author: configs::ConfigAuthor::Admin,
         secret_names: Vec::new(),
         start_rules: pipeline.start_rules,
+        inbox: None,
     };
     Ok(configs::keep(
         db,

@@ -4,6 +4,7 @@
 mod byte_names;
 pub mod containers;
 pub mod http;
+pub mod inbox;
 pub mod local;
 pub mod look;
 mod parents;
@@ -139,6 +140,7 @@ async fn extract_api(
 pub async fn after_load(sources: &[SourceConfig], files: &[InputFile], context: &ExtractContext) -> Vec<String> {
     let mut warnings = sftp::after_load(sources, files, context).await;
     warnings.extend(store::after_load(sources, files, context).await);
+    warnings.extend(inbox::after_load(sources, files).await);
     warnings
 }
 
@@ -170,6 +172,7 @@ async fn extract_each(config: &PipelineConfig, context: &ExtractContext) -> Resu
         }
         let one = match source {
             SourceConfig::Local(local) => local::extract(index, local, context).await,
+            SourceConfig::Inbox(inbox) => inbox::extract(index, inbox, context).await,
             SourceConfig::Api(api) => extract_api(index, api, config, &all.files, context).await,
             SourceConfig::Sftp(sftp) => sftp::extract(index, sftp, context).await,
             place => store::extract(index, place, context).await,

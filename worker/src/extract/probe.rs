@@ -8,7 +8,7 @@ use elt_shared::explained::Explained;
 use elt_shared::explained::catalog::Reached;
 use elt_shared::runs::{FoundFile, ProbeReport};
 
-use super::{ExtractContext, Extracted, containers, http, local, sftp, store, workbooks};
+use super::{ExtractContext, Extracted, containers, http, inbox, local, sftp, store, workbooks};
 use crate::error::Result;
 use crate::input::{Format, InputFile};
 use crate::shape;
@@ -57,6 +57,10 @@ pub(super) async fn sample(index: usize, source: &SourceConfig, context: &Extrac
     let sample = match source {
         SourceConfig::Local(source) => {
             let extracted = local::extract(index, source, context).await?;
+            containers::show(extracted, context).await.map(Sample::of_local)
+        }
+        SourceConfig::Inbox(source) => {
+            let extracted = inbox::extract(index, source, context).await?;
             containers::show(extracted, context).await.map(Sample::of_local)
         }
         SourceConfig::Api(source) => http::probe(index, source, context).await,

@@ -291,7 +291,7 @@ async fn prepare(
         ssh_agent: worker.settings.ssh_agent.clone(),
         base: paths::base(&worker.settings, &run.options),
         data_dir: worker.settings.data_dir.clone(),
-        roots: paths::roots(&worker.settings, &run.queue),
+        roots: paths::roots(&worker.settings, &run.queue, &config.name),
         network: Arc::new(worker.settings.network.clone()),
         tokens: worker.tokens.clone(),
         config: PipelineConfig::clone(&config),

@@ -45,6 +45,8 @@ pub enum Kind {
     WorkFolders,
     /// Combined CSVs of earlier config versions in a data folder.
     CombinedCsvs,
+    /// Uploads to inboxes that nobody finished.
+    Uploads,
 }
 
 impl Kind {
@@ -64,7 +66,7 @@ impl Kind {
         Self::Sessions,
     ];
     /// All kinds.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Tickets,
         Self::LogLines,
         Self::Reports,
@@ -82,6 +84,7 @@ impl Kind {
         Self::Quarantine,
         Self::WorkFolders,
         Self::CombinedCsvs,
+        Self::Uploads,
     ];
 
     /// Its stable name.
@@ -104,6 +107,7 @@ impl Kind {
             Self::Quarantine => "quarantine",
             Self::WorkFolders => "work_folders",
             Self::CombinedCsvs => "combined_csvs",
+            Self::Uploads => "uploads",
         }
     }
 
@@ -132,6 +136,7 @@ impl Kind {
             Self::Quarantine => "old rejected rows",
             Self::WorkFolders => "work folders that lost workers left behind",
             Self::CombinedCsvs => "combined CSVs of earlier config versions",
+            Self::Uploads => "uploads that nobody finished",
         }
     }
 
@@ -155,7 +160,8 @@ impl Kind {
             | Self::Markers
             | Self::Quarantine
             | Self::WorkFolders
-            | Self::CombinedCsvs => &[],
+            | Self::CombinedCsvs
+            | Self::Uploads => &[],
         }
     }
 
@@ -176,6 +182,7 @@ impl Kind {
             Self::Receipts | Self::Markers => json!({ "ELT_KEEP_LOADS_DAYS": keep.loads }),
             Self::Quarantine => json!({ "ELT_KEEP_QUARANTINE_DAYS": keep.quarantine }),
             Self::CombinedCsvs => json!({ "ELT_KEEP_OUTPUTS": keep.outputs }),
+            Self::Uploads => json!({ "ELT_KEEP_UPLOADS_DAYS": keep.uploads }),
             Self::LoginFailures | Self::IdempotencyKeys | Self::Sessions | Self::WorkFolders => json!({}),
         }
     }

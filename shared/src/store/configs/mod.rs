@@ -4,10 +4,11 @@ mod batches;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
+use sqlx::types::Json;
 use sqlx::{FromRow, PgConnection, PgExecutor};
 
 use super::{sealed, secret_keys};
-use crate::config::{StartRules, content_key};
+use crate::config::{InboxRules, StartRules, content_key};
 use crate::secret::{KeyRing, OpenError, Sealed, Secret};
 
 pub(super) use batches::hash_again;
@@ -127,6 +128,8 @@ pub struct NewConfig<'a> {
     pub secret_names: Vec<String>,
     /// When its runs may start, and before which others.
     pub start_rules: StartRules,
+    /// Who may upload which files to it. `None`: it does not read an inbox.
+    pub inbox: Option<InboxRules>,
 }
 
 const COLUMNS: &str = r#"id, version, "timestamp", name, yaml_preview, runnable, problems, warnings, created_by, by_admin,
@@ -151,8 +154,8 @@ pub async fn keep(tx: &mut PgConnection, keys: &KeyRing, new: NewConfig<'_>) -> 
     let kept = sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "insert into config_history (version, name, content_key, key_id, yaml_sealed, yaml_masked, yaml_preview,
                                      runnable, problems, warnings, created_by, by_admin, secret_names,
-                                     concurrency, priority)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+                                     concurrency, priority, inbox)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
          returning {COLUMNS}"
     )))
     .bind(version)
@@ -170,6 +173,7 @@ pub async fn keep(tx: &mut PgConnection, keys: &KeyRing, new: NewConfig<'_>) -> 
     .bind(new.secret_names)
     .bind(new.start_rules.concurrency.map(i32::from))
     .bind(new.start_rules.priority)
+    .bind(new.inbox.map(Json))
     .fetch_one(tx)
     .await?;
     Ok((kept, true))
