@@ -37,6 +37,7 @@ mod fleet;
 mod health;
 mod history_pages;
 mod idempotency;
+mod inbox_uploads;
 mod json_rows;
 mod load_append;
 mod load_contract;
