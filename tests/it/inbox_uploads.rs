@@ -242,6 +242,8 @@ async fn a_body_that_is_not_as_announced_leaves_nothing() {
     }
     let nameless = put(&app, "orders.csv", "abcd").header("content-range", "bytes 0-3/9").await;
     assert_eq!(nameless.problem(400)["code"], "invalid_upload");
+    let misspelled = put(&app, "orders.csv", ORDERS).query(&[("repalce", "true")]).await;
+    assert_eq!(misspelled.problem(400)["code"], "invalid_query");
 }
 
 #[tokio::test]

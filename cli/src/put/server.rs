@@ -135,7 +135,7 @@ impl Server {
 
     fn request(&self, file: &LocalFile, Options { replace, run }: Options) -> RequestBuilder {
         let (replace, run) = (replace.to_string(), run.to_string());
-        let query = [("upload", &*file.hash), ("hash", &file.hash), ("replace", &replace), ("run", &run)];
+        let query = [("upload", file.hash.as_str()), ("hash", &*file.hash), ("replace", &*replace), ("run", &*run)];
         let request = self.client.put(self.url(file, &query)).bearer_auth(self.token.expose());
         request.header(header::CONTENT_TYPE, "application/octet-stream")
     }

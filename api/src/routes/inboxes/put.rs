@@ -34,6 +34,7 @@ const PLACE_RETRY: u64 = 10;
 /// How to upload.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub struct PutParameters {
     /// A name for the upload, of 8 to 64 letters, digits, `-` and `_`, which is new for each content: by it the client goes on
     /// after a broken connection. What has arrived is kept for a day.
