@@ -35,4 +35,5 @@ say "building an optimised program (several minutes the first time)"
 cargo build --release --package elt
 export ELT_BIN=$CARGO_TARGET_DIR/release/elt
 cargo bench --package elt-tests --bench load -- "${1:-5}" "${2:-5}"
+cargo bench --package elt-tests --bench formats -- 1000 3
 cargo bench --package elt-tests --bench api -- 1

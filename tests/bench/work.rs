@@ -32,7 +32,7 @@ impl Dice {
 }
 
 /// The cells of a row; `None` is NULL.
-fn row(id: u64) -> [Option<String>; 10] {
+pub fn row(id: u64) -> [Option<String>; 10] {
     let mut dice = Dice(id.wrapping_mul(0x1234_5678_9ABC_DEF1));
     let day = format!("20{:02}-{:02}-{:02}", dice.below(16) + 10, dice.below(12) + 1, dice.below(28) + 1);
     let time = format!("{:02}:{:02}:{:02}", dice.below(24), dice.below(60), dice.below(60));

@@ -249,16 +249,43 @@ async fn a_canceled_backfill_stops_its_runs_and_starts_no_other_one_until_it_is_
     assert_eq!((&backfill["state"], loaded(&app).await), (&json!("succeeded"), (api.count(), api.count())));
 }
 
-/// A worker with a runtime of its own, which can be ended without any goodbye.
-fn worker_apart(app: &TestApp) -> tokio::runtime::Runtime {
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
-    let (options, settings) = (app.worker_db.connect_options(), app.worker_settings.clone());
-    runtime.spawn(async move {
-        let db = sqlx::PgPool::connect_with((*options).clone()).await.expect("connected");
-        elt_worker::run(db, settings, CancellationToken::new()).await
-    });
-    runtime
+/// What the sessions of a [`LostWorker`] are called.
+const LOST: &str = "elt it lost worker";
+
+/// A worker with a thread of its own, which can be lost without any goodbye.
+struct LostWorker(tokio::runtime::Runtime);
+
+impl LostWorker {
+    fn start(app: &TestApp) -> Self {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+        let options = app.worker_db.connect_options().as_ref().clone().application_name(LOST);
+        let settings = app.worker_settings.clone();
+        runtime.spawn(async move {
+            let db = sqlx::PgPool::connect_with(options).await.expect("connected");
+            elt_worker::run(db, settings, CancellationToken::new()).await
+        });
+        Self(runtime)
+    }
+
+    /// Freezes the worker where it is, for ever, and ends its sessions with the database. Its runtime is not shut down,
+    /// because timers of a runtime that is shut down panic, which a run would end with.
+    async fn lose(self, app: &TestApp) {
+        let (frozen, is_frozen) = tokio::sync::oneshot::channel();
+        self.0.spawn(async move {
+            frozen.send(()).ok();
+            loop {
+                std::thread::park();
+            }
+        });
+        is_frozen.await.expect("frozen");
+        std::mem::forget(self.0);
+        let end = format!(
+            "select pg_terminate_backend(pid) from pg_stat_activity where application_name = '{LOST}'
+                           and datname = current_database()"
+        );
+        app.execute(&end).await;
+    }
 }
 
 #[tokio::test]
@@ -268,15 +295,14 @@ async fn a_backfill_goes_on_where_it_was_when_its_worker_is_lost() {
     let backfill = begin(&app, &yaml(&api), ("2024-01-01", "2024-01-13"), "1d", 2).await;
     let mut before = 0;
     for at_least in [2, 6] {
-        let worker = worker_apart(&app);
+        let worker = LostWorker::start(&app);
         let some = app.eventually(async || {
             let look = look(&app, &backfill).await;
             (look["windows"]["succeeded"].as_i64() >= Some(at_least)).then(|| api.answer(false))
         });
         some.await.expect("windows are loaded");
-        app.eventually(async || (api.at_work() > 0).then_some(())).await.expect("a window is fetched");
-        worker.shutdown_background();
-        app.eventually(async || (api.at_work() == 0).then_some(())).await.expect("its requests have ended");
+        app.eventually(async || (api.at_work() == 2).then_some(())).await.expect("two windows are fetched");
+        worker.lose(&app).await;
         api.answer(true);
         // As if its lease were over by now.
         app.execute("update runs set lease_expires_at = now() - interval '1 second' where state = 'running'").await;

@@ -152,6 +152,20 @@ async fn a_run_waits_for_a_source_that_is_away_and_for_a_target_that_is_read_onl
 }
 
 #[tokio::test]
+async fn a_login_whose_role_is_read_only_fails_at_once() {
+    let app = TestApp::start().await;
+    app.folder().write("people.csv", "id\n1\n");
+    let set = "do $$ begin execute format(
+                   'alter role %I in database %I set default_transaction_read_only = on', current_user, current_database());
+               end $$";
+    sqlx::raw_sql(set).execute(&app.target).await.expect("made read-only");
+    let run = app.trigger(&app.yaml("people", SOON)).await;
+    let failed = app.finished(&run["id"]).await;
+    assert_eq!(failed["error_code"], "target_read_only", "{failed:#}");
+    assert!(failed["next_step"].as_str().is_some_and(|step| step.contains("alter role")), "{failed:#}");
+}
+
+#[tokio::test]
 async fn runs_of_one_table_are_not_started_in_vain() {
     let app = TestApp::start_with(|options| options.workers = 2).await;
     app.folder().write("people.csv", "id\n1\n");

@@ -27,25 +27,31 @@ struct SessionFacts {
     temporary: bool,
     standby: bool,
     read_only: bool,
+    /// Whether the setting that makes it so is one of the role, in all databases or in this one.
+    read_only_role: bool,
 }
 
 /// Reads which account a session works as.
 ///
 /// # Errors
-/// When the server is a standby, or the login's transactions are read-only; database failures.
+/// When the server is a standby, or the login's transactions are read-only; database failures. A login whose role is set so
+/// is refused for good; otherwise the run waits.
 pub async fn prepare(connection: &mut PgConnection, table: &TableRef) -> Result<Login> {
     let fail = Failing::at(table, "set up the session");
     let facts: SessionFacts = sqlx::query_as(
         "select current_user::text as name, current_database()::text as database,
                 has_database_privilege(current_database(), 'temporary') as temporary,
-                pg_is_in_recovery() as standby, current_setting('transaction_read_only') = 'on' as read_only",
+                pg_is_in_recovery() as standby, current_setting('transaction_read_only') = 'on' as read_only,
+                (select source in ('user', 'database user') from pg_settings
+                 where name = 'default_transaction_read_only') as read_only_role",
     )
     .fetch_one(connection)
     .await
     .map_err(|error| fail.because(error))?;
     let login = Login { name: facts.name, database: facts.database, temporary: facts.temporary };
     if facts.standby {
-        return Err(read_only(table, "the server is a standby", "Name the primary server under `target:`.".into()));
+        let next_step = "Name the primary server under `target:`.".to_owned();
+        return Err(wait_for(read_only(table, "the server is a standby", next_step)));
     }
     if facts.read_only {
         let next_step = format!(
@@ -53,7 +59,9 @@ pub async fn prepare(connection: &mut PgConnection, table: &TableRef) -> Result<
              server that may be written to.",
             quote_ident(&login.name)
         );
-        return Err(read_only(table, "default_transaction_read_only is on for this login", next_step));
+        let explained = read_only(table, "default_transaction_read_only is on for this login", next_step);
+        // Nobody makes a role read-only for a while, so that waiting would only hide what is wrong.
+        return Err(if facts.read_only_role { PipelineError::Target(explained) } else { wait_for(explained) });
     }
     Ok(login)
 }
@@ -107,8 +115,13 @@ impl Login {
     }
 }
 
-fn read_only(table: &TableRef, why: &str, next_step: String) -> PipelineError {
-    // A failover makes a standby of the primary for a while, and operators make servers read-only for maintenance.
+fn read_only(table: &TableRef, why: &str, next_step: String) -> Explained {
     let message = format!("could not load into {table}: the target is read-only: {why}");
-    PipelineError::away(Outage::TargetReadOnly, Explained { code: Code::TargetReadOnly, message, next_step })
+    Explained { code: Code::TargetReadOnly, message, next_step }
+}
+
+/// An outage: a failover makes a standby of the primary for a while, and operators and full disks make databases and
+/// servers read-only for a while.
+fn wait_for(explained: Explained) -> PipelineError {
+    PipelineError::away(Outage::TargetReadOnly, explained)
 }

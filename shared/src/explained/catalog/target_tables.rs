@@ -251,7 +251,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         happened: "The target is read-only for the login.",
         why: "It is a standby server, or the login or database is set to `default_transaction_read_only`.",
         next_step: "Name the primary server under `target:`, or reset the setting of the login. elt tries again by itself, so a \
-            run outlives a failover.",
+            run outlives a failover; a run whose login itself is set to read-only fails at once.",
         example: "could not load into public.orders: the target is read-only: the server is a standby",
         retried: Retried::Yes,
         reached: Reached::LetIn,
