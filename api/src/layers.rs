@@ -3,20 +3,19 @@
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
-use tower_http::timeout::TimeoutLayer;
 
 use crate::error::Error;
 use crate::extract::MAX_YAML_BYTES;
-use crate::{AppState, audit, client, pool};
+use crate::{AppState, audit, client, pool, routes};
 
 /// A YAML of the largest size, and the form around it.
 const MAX_BODY_BYTES: usize = MAX_YAML_BYTES + 64 * 1024;
@@ -28,7 +27,7 @@ pub fn around(router: Router<AppState>, state: &AppState) -> Router<AppState> {
     // The last layer added is the outermost.
     router
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, TIMEOUT))
+        .layer(from_fn(in_time))
         .layer(from_fn_with_state(state.clone(), audit::layer))
         .layer(from_fn_with_state(state.clone(), pool::layer))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
@@ -42,6 +41,16 @@ pub fn around(router: Router<AppState>, state: &AppState) -> Router<AppState> {
         .layer(always(header::REFERRER_POLICY, "no-referrer"))
         .layer(always(header::X_FRAME_OPTIONS, "DENY"))
         .layer(SetResponseHeaderLayer::if_not_present(header::CACHE_CONTROL, HeaderValue::from_static("no-store")))
+}
+
+/// Cuts off a handler that takes too long. An upload has limits of its own, because a large file takes its time.
+async fn in_time(request: Request, next: Next) -> Response {
+    let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    if request.method() == Method::PUT && path == Some(routes::UPLOAD_PATH) {
+        return next.run(request).await;
+    }
+    let answered = tokio::time::timeout(TIMEOUT, next.run(request)).await;
+    answered.unwrap_or_else(|_| StatusCode::GATEWAY_TIMEOUT.into_response())
 }
 
 fn always(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
@@ -60,6 +69,7 @@ fn cors(origins: &[String]) -> CorsLayer {
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
         .allow_headers([
             header::AUTHORIZATION,
+            header::CONTENT_RANGE,
             header::CONTENT_TYPE,
             HeaderName::from_static("idempotency-key"),
             HeaderName::from_static("last-event-id"),

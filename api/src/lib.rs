@@ -7,6 +7,7 @@
 //! - [`page`]: lists in pages
 //! - [`routes`]: a file a resource; each handler names who may, what they sent, and what they get
 //! - `client`, `audit`, `idempotency`, `collision`, `known_parameters`: layers and helpers around every request
+//! - `receive`: the bodies of uploaded files
 //! - `ui`: the dashboard's files; `help`: the documentation
 //! - [`not_ready`]: answers before the process can work
 
@@ -33,6 +34,7 @@ pub mod oidc;
 mod openapi;
 pub mod page;
 mod pool;
+mod receive;
 mod request_words;
 pub mod routes;
 pub mod second_factor;
@@ -51,6 +53,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use elt_shared::metrics::Audience;
+use elt_shared::private_folder;
 use elt_shared::secret::{KeyRing, MIN_KEY_BYTES};
 use sqlx::PgPool;
 use tokio::net::TcpListener;
@@ -98,6 +101,8 @@ pub struct AppState {
     pub(crate) token_limits: TokenLimits,
     /// Connections to targets, counted by user.
     pub(crate) target_connections: KeyedLimit<Uuid>,
+    /// Files that are being uploaded, counted by user.
+    pub(crate) uploads: KeyedLimit<Uuid>,
     /// Failed connections to targets, counted by user.
     pub(crate) target_failures: TargetFailures,
     /// Certificate and key of the listener; `None` for plain HTTP.
@@ -138,6 +143,7 @@ impl AppState {
         let (of_user, of_all) = (settings.target_connections_per_user, settings.target_connections);
         let client = settings.oidc.client()?;
         let oidc = client.map(|client| Provider::new(client, settings.network.clone())).transpose()?;
+        make_inboxes(&settings);
         Ok(Self {
             db,
             token_limits: TokenLimits::new(settings.token_rate),
@@ -150,6 +156,7 @@ impl AppState {
             login_mutex: KeyedMutex::default(),
             login_queue: LoginQueue::default(),
             target_connections: KeyedLimit::new(of_user.into(), of_all.into()),
+            uploads: KeyedLimit::new(receive::MOST_OF_ONE, receive::MOST),
             target_failures: TargetFailures::default(),
             tls,
             oidc: oidc.map(Arc::new),
@@ -157,6 +164,19 @@ impl AppState {
             stopping: CancellationToken::new(),
             drained: CancellationToken::new(),
         })
+    }
+}
+
+/// Makes the folder of the inboxes, so that a worker that lacks it knows that it does not share it with the API.
+fn make_inboxes(settings: &ApiSettings) {
+    let folder = settings.inboxes();
+    // An API without a data folder, in a test of something else, would make it where the program was started.
+    if folder.is_relative() {
+        return;
+    }
+    if let Err(error) = private_folder::create(&folder) {
+        let folder = folder.display();
+        tracing::warn!(%error, "files cannot be uploaded, because the folder {folder} cannot be made (ELT_INBOX): {error}");
     }
 }
 

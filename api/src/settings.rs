@@ -19,6 +19,42 @@ const EXPORT_ROWS: u64 = 1_000_000;
 use crate::oidc::settings::OidcSettings;
 use crate::second_factor::RequireTotp;
 
+/// Bytes of an uploaded file.
+const UPLOAD_MAX_BYTES: u64 = 5 << 30;
+/// Bytes of the inbox of a pipeline.
+const INBOX_QUOTA_BYTES: u64 = 20 << 30;
+/// Time without a byte after which an upload is ended.
+const UPLOAD_SILENCE: Duration = Duration::from_secs(30);
+
+/// Bounds of files that are uploaded to pipelines.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Uploaded files")]
+pub struct UploadSettings {
+    /// Bytes that a file may have that is uploaded to a pipeline.
+    #[arg(long, env = "ELT_UPLOAD_MAX_BYTES", default_value_t = UPLOAD_MAX_BYTES, value_parser = clap::value_parser!(u64).range(1..))]
+    pub upload_max_bytes: u64,
+    /// Bytes that the inbox of a pipeline may have, with the uploads that are not complete.
+    #[arg(long, env = "ELT_INBOX_QUOTA_BYTES", default_value_t = INBOX_QUOTA_BYTES, value_parser = clap::value_parser!(u64).range(1..))]
+    pub inbox_quota_bytes: u64,
+    /// Time without a byte after which an upload is ended.
+    #[arg(skip = UPLOAD_SILENCE)]
+    pub silence: Duration,
+    /// The folder of the inboxes. Filled in from the process's database settings. Empty: `inbox` in the data folder.
+    #[arg(skip)]
+    pub inbox: PathBuf,
+}
+
+impl Default for UploadSettings {
+    fn default() -> Self {
+        Self {
+            upload_max_bytes: UPLOAD_MAX_BYTES,
+            inbox_quota_bytes: INBOX_QUOTA_BYTES,
+            silence: UPLOAD_SILENCE,
+            inbox: PathBuf::new(),
+        }
+    }
+}
+
 /// How the API is set up.
 #[derive(Debug, Clone, Args)]
 pub struct ApiSettings {
@@ -71,6 +107,9 @@ pub struct ApiSettings {
     /// MiB of config versions that a user who is not an admin may store.
     #[arg(long, env = "ELT_CONFIG_MIB_PER_USER", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
     pub config_mib_per_user: u32,
+    /// Bounds of files that are uploaded to pipelines.
+    #[command(flatten)]
+    pub uploads: UploadSettings,
     /// Which hosts data views of users may connect to.
     #[command(flatten)]
     pub user_network: UserNetworkSettings,
@@ -120,6 +159,7 @@ impl ApiSettings {
             unread_seconds: 30,
             configs_per_user: 1_000,
             config_mib_per_user: 64,
+            uploads: UploadSettings::default(),
             user_network: UserNetworkSettings::default(),
             require_totp: RequireTotp::Off,
             oidc: OidcSettings::default(),
@@ -130,6 +170,12 @@ impl ApiSettings {
             probes: ProbeSettings::default(),
             metrics: ProcessMetrics::default(),
         }
+    }
+
+    /// The folder of the pipelines' inboxes.
+    pub fn inboxes(&self) -> PathBuf {
+        let Self { uploads: UploadSettings { inbox, .. }, data_dir, .. } = self;
+        if inbox.as_os_str().is_empty() { data_dir.join("inbox") } else { inbox.clone() }
     }
 
     /// [`Self::unread_seconds`] as a duration.

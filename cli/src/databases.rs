@@ -26,8 +26,8 @@ use sqlx::PgPool;
 
 use connecting::{Logins, connect, unreachable};
 pub use connecting::{Part, parse_address};
-use place::data_dir;
 pub use place::{LocalMode, Place};
+use place::{data_dir, inbox};
 pub use schema::refuse_unusable;
 
 use crate::exit::{Exit, refuse};
@@ -42,6 +42,8 @@ pub struct Databases {
     pub target_url: Option<Secret>,
     /// The data folder.
     pub data_dir: PathBuf,
+    /// The folder of the pipelines' inboxes.
+    pub inbox: PathBuf,
     part: Part,
     logins: Logins,
     cluster: Option<Cluster>,
@@ -86,12 +88,13 @@ impl Databases {
         connections: u32,
     ) -> anyhow::Result<Self> {
         let data_dir = data_dir(settings)?;
+        let inbox = inbox(settings, &data_dir)?;
         let folder = match place {
             Place::Given(logins) => {
                 let control = connect(logins.of(part), connections, part.limits()).await?;
                 let target_url = settings.target_url.clone();
                 let logins = logins.as_ref().clone();
-                return Ok(Self { control, target_url, data_dir, part, logins, cluster: None });
+                return Ok(Self { control, target_url, data_dir, inbox, part, logins, cluster: None });
             }
             Place::Private(folder) => folder,
         };
@@ -102,7 +105,9 @@ impl Databases {
             Ok((connect(logins.of(part), connections, part.limits()).await?, logins))
         };
         match connected.await {
-            Ok((control, logins)) => Ok(Self { control, target_url, data_dir, part, logins, cluster: Some(cluster) }),
+            Ok((control, logins)) => {
+                Ok(Self { control, target_url, data_dir, inbox, part, logins, cluster: Some(cluster) })
+            }
             Err(error) => {
                 cluster.stop().await?;
                 Err(error)

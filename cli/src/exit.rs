@@ -23,7 +23,7 @@ Exit codes:
     6  `elt migrate --check`: the control database is newer than this elt, which works with it
     7  the control database is too new for this elt, or another build of elt made it
    64  the command line is wrong
-   69  the control database cannot be reached, or not be written to
+   69  the control database cannot be reached, or not be written to; `elt put`: the server cannot be reached
    78  a setting is missing or invalid
   130  forced to end by a second Ctrl-C (143: by a second SIGTERM)
 

@@ -42,6 +42,7 @@ mod pause;
 mod plan;
 mod probes;
 mod process_metrics;
+mod put;
 mod queues;
 mod report;
 mod restore;
@@ -97,6 +98,7 @@ enum Command {
     Healthcheck(healthcheck::Healthcheck),
     Status(status::Status),
     Run(run::Run),
+    Put(put::Put),
     Plan(plan::Plan),
     Check(check::Check),
     Init(init::Init),
@@ -132,6 +134,7 @@ impl Command {
             Self::Healthcheck(command) => command.execute().await,
             Self::Status(command) => command.execute().await,
             Self::Run(command) => command.execute().await,
+            Self::Put(command) => command.execute().await,
             Self::Plan(command) => command.execute().await,
             Self::Check(command) => command.execute().await,
             Self::Init(command) => command.execute().await,

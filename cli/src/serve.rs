@@ -171,6 +171,7 @@ pub fn state(
     settings.keys = Some(keys.ring);
     settings.target_url = databases.target_url.clone();
     settings.data_dir = databases.data_dir.clone();
+    settings.uploads.inbox = databases.inbox.clone();
     settings.network = network;
     settings.env_allow = env_allow;
     Ok(AppState::new(databases.control.clone(), settings)?)

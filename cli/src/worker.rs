@@ -139,6 +139,7 @@ pub fn settings(
     settings.keys = Some(keys);
     settings.target_url = databases.target_url.clone();
     settings.data_dir = databases.data_dir.clone();
+    settings.inbox = databases.inbox.clone();
     settings.force = stop.now.clone();
     Ok(settings)
 }

@@ -25,10 +25,11 @@ test('an analyst sees nothing an admin owns', async ({ analyst: page }) => {
     'Home',
     'Data',
     'Upload config',
+    'Files',
     'API tokens',
     'Coverage',
   ]);
-  for (const path of ['user', 'data-view', 'upload-config', 'api-tokens', 'coverage']) {
+  for (const path of ['user', 'data-view', 'upload-config', 'files', 'api-tokens', 'coverage']) {
     await page.goto(`/ui/${path}`);
     await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
     const words = await page.locator('body').innerText();

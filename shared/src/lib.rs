@@ -2,6 +2,7 @@
 //!
 //! # Layout
 //! - [`backoff`]: pauses between attempts
+//! - [`beneath`]: opening files below a folder without following links
 //! - [`collision`]: transactions that got into the way of others
 //! - [`config`]: the YAML a user writes, checked once and then runnable
 //! - [`cron`]: when a cron expression fires in a zone
@@ -31,6 +32,7 @@
 //! - [`telemetry`]: log lines, traces and the layer that keeps lines in the database
 //! - [`target`]: connecting to a target table's database and reading a page of it
 //! - [`store`]: the control database, a file a table
+//! - [`inbox`]: the folders of uploaded files
 //! - [`private_folder`]: folders that other accounts cannot look into
 //!
 //! This crate knows neither axum nor polars nor ssh.
@@ -38,12 +40,14 @@
 pub mod api_token;
 pub mod backfills;
 pub mod backoff;
+pub mod beneath;
 pub mod collision;
 pub mod config;
 pub mod cron;
 pub mod cursor;
 pub mod driver_text;
 pub mod explained;
+pub mod inbox;
 pub mod job;
 pub mod json_path;
 pub mod metrics;

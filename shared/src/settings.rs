@@ -3,7 +3,7 @@
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -36,6 +36,9 @@ pub struct DatabaseSettings {
     /// Keeps the private cluster, the output files and the log. Default: /var/lib/elt as root, else $XDG_DATA_HOME/elt.
     #[arg(long, global = true, env = "ELT_DATA_DIR")]
     pub data_dir: Option<PathBuf>,
+    /// Keeps the files that are uploaded to pipelines, a folder each. The API and all workers need the same folder. Default: `inbox` in the data folder.
+    #[arg(long, global = true, env = "ELT_INBOX")]
+    pub inbox: Option<PathBuf>,
     /// Folder with the PostgreSQL server programs (initdb, postgres) for local mode.
     #[arg(long, global = true, env = "PG_BIN")]
     pub pg_bin: Option<PathBuf>,
@@ -52,6 +55,11 @@ impl DatabaseSettings {
             return PathBuf::from("/var/lib/elt");
         }
         own_data_dir(|name| std::env::var_os(name), || Some(nix::unistd::User::from_uid(account).ok()??.dir))
+    }
+
+    /// The folder of the inboxes: as set, or the one in `data_dir`.
+    pub fn inbox(&self, data_dir: &Path) -> PathBuf {
+        self.inbox.clone().unwrap_or_else(|| data_dir.join("inbox"))
     }
 }
 

@@ -39,6 +39,7 @@ mod health;
 mod help_pages;
 mod history_pages;
 mod idempotency;
+mod inbox_uploads;
 mod json_rows;
 mod load_append;
 mod load_contract;

@@ -24,7 +24,11 @@ const FOR_ALL: [&str; 9] = [
 const LOGINS: [&str; 2] = ["/auth/login", "/auth/oidc/token"];
 
 /// Operations every user may use.
-const FOR_USERS: [&str; 18] = [
+const FOR_USERS: [&str; 22] = [
+    "GET /inboxes",
+    "GET /pipelines/{name}/files",
+    "GET /pipelines/{name}/files/{file}",
+    "PUT /pipelines/{name}/files/{file}",
     "GET /tokens",
     "POST /tokens",
     "DELETE /tokens/{id}",
@@ -93,7 +97,8 @@ async fn every_operation_is_closed_to_those_it_is_not_for() {
 }
 
 /// Operations that an API token which is bound to pipelines may use. They check the pipeline of what they touch.
-const ON_PIPELINES: [&str; 45] = [
+const ON_PIPELINES: [&str; 50] = [
+    "DELETE /pipelines/{name}/files/{file}",
     "DELETE /pipelines/{name}/state",
     "GET /backfills",
     "GET /backfills/{id}",
@@ -102,7 +107,10 @@ const ON_PIPELINES: [&str; 45] = [
     "GET /configs/diff",
     "GET /configs/schema",
     "GET /configs/{id}",
+    "GET /inboxes",
     "GET /pipelines",
+    "GET /pipelines/{name}/files",
+    "GET /pipelines/{name}/files/{file}",
     "GET /pipelines/{name}/state",
     "GET /quarantine",
     "GET /quarantine/export",
@@ -138,6 +146,7 @@ const ON_PIPELINES: [&str; 45] = [
     "POST /schedules/{id}/stop",
     "POST /trigger-job",
     "POST /upload-config",
+    "PUT /pipelines/{name}/files/{file}",
     "PUT /pipelines/{name}/state",
 ];
 
@@ -215,6 +224,10 @@ fn requests_about_orders(run: &str, config: i64, schedule: &str, yaml: &str) -> 
         get(format!("/schedules/{schedule}")),
         get(format!("/configs/{config}")),
         get(format!("/configs/diff?from={config}&to={config}")),
+        get("/pipelines/orders/files".into()),
+        get("/pipelines/orders/files/a.csv".into()),
+        ("PUT /pipelines/orders/files/a.csv".into(), json!({ "id": 1 })),
+        ("DELETE /pipelines/orders/files/a.csv".into(), Value::Null),
         get("/pipelines/orders/state".into()),
         ("PUT /pipelines/orders/state".into(), json!({ "value": "2026-01-01" })),
         ("DELETE /pipelines/orders/state".into(), Value::Null),

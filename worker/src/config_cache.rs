@@ -7,6 +7,7 @@ use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use elt_shared::config::{BucketLogin, ConfigError, Document, PipelineConfig, SourceConfig};
+use elt_shared::inbox;
 use elt_shared::redaction::Held;
 use elt_shared::secret::KeyRing;
 use elt_shared::store::configs::{self, ConfigAuthor};
@@ -141,8 +142,9 @@ async fn resolve(
     let settings = Arc::clone(settings);
     let resolved = tokio::task::spawn_blocking(move || {
         let references = SecretReferences { variables: Some(settings.variables()), secrets: &secrets };
-        let checked = document.pipeline(&references)?;
-        Ok::<_, ConfigError>(ReadyConfig { config: Arc::new(checked.value), held: secrets.into_held().into() })
+        let mut config = document.pipeline(&references)?.value;
+        config.read_inbox_at(&inbox::path(&settings.inboxes(), &config.name));
+        Ok::<_, ConfigError>(ReadyConfig { config: Arc::new(config), held: secrets.into_held().into() })
     });
     Ok(resolved.await.map_err(|error| unexpected(&error))??)
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use elt_shared::config::SourceConfig;
+use elt_shared::config::{InboxSource, SourceConfig};
 use elt_shared::store::schedules;
 use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
@@ -269,7 +269,9 @@ async fn wanted(worker: &WorkerContext) -> sqlx::Result<HashMap<PathBuf, Watched
             worker.stopping.clone(),
         );
         for source in &config.sources {
-            let SourceConfig::Local(source) = source else { continue };
+            let (SourceConfig::Local(source) | SourceConfig::Inbox(InboxSource { local: source, .. })) = source else {
+                continue;
+            };
             let Some((folder, deep)) = local::watched_folder(source, &look) else { continue };
             let new = || Watched { schedules: HashMap::new(), never: HashSet::new(), deep, node: None };
             let watched: &mut Watched = wanted.entry(folder).or_insert_with(new);

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use elt_shared::config::PipelineConfig;
+use elt_shared::inbox;
 use elt_shared::trigger::OPTION_BASE;
 use serde_json::Value;
 use sqlx::PgPool;
@@ -30,18 +31,21 @@ pub fn base(settings: &WorkerSettings, options: &Value) -> PathBuf {
     options[OPTION_BASE].as_str().map_or_else(of_worker, PathBuf::from)
 }
 
-/// The folders that the sources and output files of a queue's runs may be in.
+/// The folders that the sources and output files of a pipeline's runs on a queue may be in.
 ///
 /// A run of `elt run` acts for the person at the terminal: unless a setting names folders, it reads and writes wherever
 /// that person may.
-pub fn roots(settings: &WorkerSettings, queue: &str) -> Roots {
+pub fn roots(settings: &WorkerSettings, queue: &str, pipeline: &str) -> Roots {
     let for_a_person = elt_shared::job::is_private(queue);
     let folders = if settings.fs_roots.is_empty() && !for_a_person {
         vec![base(settings, &Value::Null), settings.data_dir.clone()]
     } else {
         settings.fs_roots.clone()
     };
-    let roots = Roots::new(folders, &settings.data_dir).writing_to(&settings.output_roots);
+    let inboxes = settings.inboxes();
+    let roots = Roots::new(folders, &settings.data_dir)
+        .with_inbox(&inboxes, &inbox::path(&inboxes, pipeline))
+        .writing_to(&settings.output_roots);
     if !for_a_person {
         return roots;
     }
@@ -70,7 +74,7 @@ pub fn change_check_context(
     stop: CancellationToken,
 ) -> ExtractContext {
     let base = base(settings, used.options);
-    let roots = roots(settings, used.queue);
+    let roots = roots(settings, used.queue, &config.name);
     ExtractContext {
         spool: settings.data_dir.join("spool").join("ticks"),
         never: vec![combined_csv(config, used.config_id, &base, &settings.data_dir, &roots)],

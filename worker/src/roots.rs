@@ -4,7 +4,6 @@
 //! may be read, without following any link. So a file or folder that is exchanged for a link between the two steps is
 //! refused, and a link that stays inside works.
 
-pub(crate) mod beneath;
 mod output;
 mod root;
 #[cfg(test)]
@@ -16,6 +15,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub(crate) use elt_shared::beneath;
 pub use output::{OutputPlace, PlaceError, There};
 pub(crate) use root::Beneath;
 use root::Root;
@@ -37,6 +37,9 @@ pub struct Roots {
     /// Folders that files may be written to. `None`: anywhere.
     writable: Option<Vec<PathBuf>>,
     own: Vec<PathBuf>,
+    /// The inbox of the pipeline, whose files may be read although the folder of all inboxes is elt's own. `None`: it is
+    /// missing.
+    inbox: Option<Arc<Root>>,
     /// Folder where relative output paths start. `None`: the run's base folder.
     outputs: Option<PathBuf>,
 }
@@ -51,7 +54,7 @@ impl From<Vec<PathBuf>> for Roots {
     /// Files may be read and written below these folders. An empty list allows every folder.
     fn from(folders: Vec<PathBuf>) -> Self {
         let writable = (!folders.is_empty()).then(|| folders.iter().map(|folder| resolved(folder)).collect());
-        Self { readable: readable(&folders), writable, own: Vec::new(), outputs: None }
+        Self { readable: readable(&folders), writable, own: Vec::new(), inbox: None, outputs: None }
     }
 }
 
@@ -65,7 +68,24 @@ impl Roots {
         own.extend(OWN.iter().filter_map(|name| fs::canonicalize(data_dir.join(name)).ok()));
         own.dedup();
         let output = resolved(&data_dir.join("output"));
-        Self { readable: readable(&folders), writable: Some(vec![output.clone()]), own, outputs: Some(output) }
+        Self {
+            readable: readable(&folders),
+            writable: Some(vec![output.clone()]),
+            own,
+            inbox: None,
+            outputs: Some(output),
+        }
+    }
+
+    /// The same roots, but of `inboxes`, the folder of all inboxes, only the files in `own` may be read.
+    #[must_use]
+    pub fn with_inbox(mut self, inboxes: &Path, own: &Path) -> Self {
+        let inboxes = resolved(inboxes);
+        // A link in place of the pipeline's folder could lead to another pipeline's.
+        let is_link = own.file_name().is_none_or(|name| resolved(own) != inboxes.join(name));
+        self.inbox = if is_link { None } else { Root::open(own).map(Arc::new) };
+        self.own.push(inboxes);
+        self
     }
 
     /// The same roots, but files may also be written below these folders.
@@ -137,7 +157,8 @@ impl Roots {
         if self.own(real) {
             return Err(OpenError::Own);
         }
-        let found = self.readable.iter().find_map(|root| Some((root, root.below(real)?)));
+        let inbox = self.inbox.iter().filter(|inbox| inbox.is_or_holds(real));
+        let found = inbox.chain(&self.readable).find_map(|root| Some((root, root.below(real)?)));
         found.ok_or(OpenError::Outside)
     }
 
@@ -151,7 +172,8 @@ impl Roots {
 
     /// Whether a path without links is one of elt's own files.
     pub fn own(&self, real: &Path) -> bool {
-        self.own.iter().any(|own| real.starts_with(own))
+        let is_in_inbox = self.inbox.as_ref().is_some_and(|inbox| inbox.is_or_holds(real));
+        !is_in_inbox && self.own.iter().any(|own| real.starts_with(own))
     }
 }
 

@@ -69,6 +69,9 @@ pub struct KeepSettings {
     /// Newest config versions of each pipeline whose combined CSV stays in the data folder.
     #[arg(long, env = "ELT_KEEP_OUTPUTS", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     pub keep_outputs: u32,
+    /// Days after which an upload to an inbox that nobody goes on with is forgotten.
+    #[arg(long, env = "ELT_KEEP_UPLOADS_DAYS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    pub keep_uploads_days: u16,
 }
 
 impl KeepSettings {
@@ -90,6 +93,7 @@ impl KeepSettings {
             loads: self.keep_loads_days,
             quarantine: self.keep_quarantine_days,
             outputs: self.keep_outputs,
+            uploads: self.keep_uploads_days,
         }
     }
 }
@@ -113,6 +117,7 @@ impl Default for KeepSettings {
             keep_loads_days: keep.loads,
             keep_quarantine_days: keep.quarantine,
             keep_outputs: keep.outputs,
+            keep_uploads_days: keep.uploads,
         }
     }
 }
@@ -188,6 +193,9 @@ pub struct WorkerSettings {
     /// The data folder; set by the process from its database settings.
     #[arg(skip)]
     pub data_dir: PathBuf,
+    /// The folder of the pipelines' inboxes; set by the process from its database settings. Empty: `inbox` in the data folder.
+    #[arg(skip)]
+    pub inbox: PathBuf,
     /// Where relative paths of a config start, unless its run says otherwise. Empty: the working folder.
     #[arg(skip)]
     pub base: PathBuf,
@@ -289,6 +297,11 @@ impl WorkerSettings {
     /// [`Self::min_free_mib`] in bytes.
     pub fn min_free_bytes(&self) -> u64 {
         u64::from(self.min_free_mib) << 20
+    }
+
+    /// The folder of the pipelines' inboxes.
+    pub fn inboxes(&self) -> PathBuf {
+        if self.inbox.as_os_str().is_empty() { self.data_dir.join("inbox") } else { self.inbox.clone() }
     }
 
     /// [`Self::silent_seconds`] as a duration.

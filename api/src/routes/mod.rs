@@ -11,6 +11,7 @@ mod coverage;
 mod data_view;
 mod events;
 pub(crate) mod health;
+mod inboxes;
 mod jobs;
 mod known_hosts;
 mod logs;
@@ -32,6 +33,7 @@ mod users;
 mod workers;
 
 pub(crate) use health::ready;
+pub(crate) use inboxes::UPLOAD_PATH;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{AppState, openapi};
@@ -43,6 +45,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(auth::router())
         .merge(configs::router())
         .merge(pipelines::router())
+        .merge(inboxes::router())
         .merge(source_state::router())
         .merge(trials::router())
         .merge(preview::router())

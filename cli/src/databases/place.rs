@@ -93,6 +93,11 @@ pub(super) fn data_dir(settings: &DatabaseSettings) -> anyhow::Result<PathBuf> {
     std::path::absolute(settings.data_dir()).context("could not find the data folder")
 }
 
+/// The folder of the inboxes, from the root of the file system.
+pub(super) fn inbox(settings: &DatabaseSettings, data_dir: &Path) -> anyhow::Result<PathBuf> {
+    std::path::absolute(settings.inbox(data_dir)).context("could not find the folder of the inboxes")
+}
+
 #[cfg(test)]
 mod tests {
     use elt_shared::secret::Secret;
@@ -105,6 +110,7 @@ mod tests {
             owner_database_url: None,
             target_url: None,
             data_dir: data_dir.map(Path::to_owned),
+            inbox: None,
             pg_bin: None,
         }
     }

@@ -61,7 +61,7 @@ fn names(text: &str) -> BTreeSet<String> {
 
 /// Variables in the help of the commands that run for long, such as `[env: ELT_LISTEN=]`.
 fn settings() -> BTreeSet<String> {
-    let commands = ["up", "serve", "worker", "migrate", "run", "user"];
+    let commands = ["up", "serve", "worker", "migrate", "run", "user", "put"];
     let helps = commands.map(|command| help(&[command]).expect("a help"));
     let variables = helps.iter().flat_map(|help| help.split("[env: ").skip(1));
     variables.filter_map(|rest| rest.split(['=', ']']).next()).map(ToOwned::to_owned).collect()
@@ -74,8 +74,8 @@ fn every_setting_that_a_document_names_exists() {
     for document in docs().iter().map(String::as_str).chain(["README.md"]) {
         for name in names(&read(document)) {
             let plain = name.strip_suffix("_FILE").unwrap_or(&name);
-            // A variable of an example, and one of `deploy/postgres/init.sh`.
-            let is_own = ["ELT_TOKEN", "ELT_SECRETS"].contains(&plain);
+            // A variable of `deploy/postgres/init.sh`.
+            let is_own = plain == "ELT_SECRETS";
             let is_known = settings.contains(&name) || settings.contains(plain) || is_own;
             assert!(is_known, "{document} names {name}, which no command has");
         }

@@ -21,6 +21,7 @@ mod operate;
 mod passwords;
 mod poolers;
 mod probes;
+mod put;
 mod refused_starts;
 mod rolling_restart;
 mod root;

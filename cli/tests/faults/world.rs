@@ -175,6 +175,7 @@ impl World {
             secret_names: Vec::new(),
             start_rules: config.start_rules,
             notify: &config.notify,
+            inbox: None,
         };
         let (kept, _) = configs::keep(
             &mut tx,

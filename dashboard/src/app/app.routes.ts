@@ -63,6 +63,7 @@ export const routes: Routes = [
         'Upload config',
         async () => (await import('./upload/upload-config')).UploadConfig,
       ),
+      forAll('files', 'Files', async () => (await import('./files/files')).Files),
       forAll('api-tokens', 'API tokens', async () => (await import('./tokens/tokens')).Tokens),
       forAll('coverage', 'Coverage', async () => (await import('./coverage/coverage')).Coverage),
       forAll('account', 'Account', async () => (await import('./account/account')).Account),

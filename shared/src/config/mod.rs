@@ -76,11 +76,11 @@ pub use source::{
     AfterLoad, ApiAuth, ApiKey, ApiSource, ApiTimeouts, ArchiveOptions, AuthScheme, Body, BucketLogin, BucketService,
     BucketUrl, CellRange, ClientAuth, CsvOptions, CursorOrder, Encoding, ExcelOptions, FileContainer, FileFormat,
     FileOptions, FixedColumn, FixedWidth, ForEach, FtpSource, FtpTls, Grant, HeaderPlace, HmacAlgorithm, HostTrust,
-    HttpFilesSource, Include, Included, Incremental, JsonTemplate, JwtAlgorithm, JwtBearer, LocalSource, LoginRequest,
-    Lookback, Method, NamePrefixes, NextIs, NumberFormat, OAuth2, OnParent, Pagination, ParentsFrom, PathColumns,
-    PgpOptions, PlaceOptions, Probe, Quote, S3Source, SendToken, SftpSource, SheetChoice, SheetHeader, SignRequests,
-    SourceConfig, SshKey, SshLogin, SshServer, Surplus, TextEncoding, Thousands, TimeForm, TimeFormat, TokenPlace,
-    Total, WidthUnit, XmlOptions, api_identities, template,
+    HttpFilesSource, InboxRules, InboxSource, Include, Included, Incremental, JsonTemplate, JwtAlgorithm, JwtBearer,
+    LocalSource, LoginRequest, Lookback, Method, NamePrefixes, NextIs, NumberFormat, OAuth2, OnParent, Pagination,
+    ParentsFrom, PathColumns, PgpOptions, PlaceOptions, Probe, Quote, S3Source, SendToken, SftpSource, SheetChoice,
+    SheetHeader, SignRequests, SourceConfig, SshKey, SshLogin, SshServer, Surplus, TextEncoding, Thousands, TimeForm,
+    TimeFormat, TokenPlace, Total, WidthUnit, XmlOptions, api_identities, template,
 };
 pub use target::{SslMode, TableName, TargetConfig, TargetDatabase};
 pub use transform::{Materialized, Transform};

@@ -1,5 +1,6 @@
 //! A whole config: what to extract, what it must look like, and where it goes.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::checks::{self, Check};
@@ -58,6 +59,17 @@ pub struct PipelineConfig {
     pub transform: Vec<Transform>,
     /// Who is told about which events, without the addresses, and what counts as stale and as too few rows.
     pub notify: NotifyConfig,
+}
+
+impl PipelineConfig {
+    /// Lets its inbox sources read this folder, the pipeline's own inbox.
+    pub fn read_inbox_at(&mut self, folder: &Path) {
+        for source in &mut self.sources {
+            if let SourceConfig::Inbox(inbox) = source {
+                inbox.local.path = folder.to_string_lossy().into_owned();
+            }
+        }
+    }
 }
 
 pub(super) const KEYS: &[Key] = &[

@@ -10,6 +10,7 @@ pub mod configs;
 pub mod coverage;
 pub mod gauges;
 pub mod idempotency;
+pub mod inboxes;
 pub mod installation;
 pub mod known_hosts;
 pub mod login_codes;

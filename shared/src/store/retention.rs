@@ -191,7 +191,7 @@ pub async fn list(db: impl PgExecutor<'_>, late_after: Duration) -> sqlx::Result
 pub async fn forget_places(db: impl PgExecutor<'_>, days: u16) -> sqlx::Result<u64> {
     let forgotten = sqlx::query(
         "delete from retention where place <> ''
-           and coalesce(finished_at, started_at) < now() - case when kind in ('work_folders', 'combined_csvs')
+           and coalesce(finished_at, started_at) < now() - case when kind in ('work_folders', 'combined_csvs', 'uploads')
                                                                 then interval '7 days' else make_interval(days => $1) end
            and coalesce(held_until, '-infinity') < now()",
     );

@@ -3,7 +3,9 @@
 use sqlx::{PgConnection, PgExecutor};
 
 use super::configs::{self, ConfigAuthor, ConfigVersion, NewConfig};
-use crate::config::{Checked, ConfigError, ConfigProblem, Document, Effort, NoReferences, PipelineConfig, Warning};
+use crate::config::{
+    Checked, ConfigError, ConfigProblem, Document, Effort, InboxRules, NoReferences, PipelineConfig, Warning,
+};
 use crate::notifications::NotifyConfig;
 use crate::secret::{KeyRing, Secret};
 
@@ -101,6 +103,7 @@ impl Upload {
             secret_names: self.document.secret_names().into_iter().collect(),
             start_rules: self.pipeline.as_ref().map(|checked| checked.value.start_rules).unwrap_or_default(),
             notify: self.pipeline.as_ref().map_or(&nothing, |checked| &checked.value.notify),
+            inbox: self.pipeline.as_ref().ok().and_then(|checked| InboxRules::of(&checked.value.sources)),
         };
         configs::keep(tx, keys, new).await
     }

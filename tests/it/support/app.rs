@@ -338,6 +338,7 @@ fn worker_settings(target_url: Secret, folder: &Folder, data_dir: &Folder) -> Wo
         target_url: Some(target_url),
         keys: ApiSettings::with_keys(JWT_KEY.into(), "a secret key of the tests, at least 32 bytes".into()).keys,
         data_dir: data_dir.path().into(),
+        inbox: data_dir.path().join("inbox"),
         base: folder.path().into(),
         force: CancellationToken::new(),
         metrics: Default::default(),

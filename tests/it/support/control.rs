@@ -174,6 +174,7 @@ async fn keep(db: &mut PgConnection, yaml: &str, pipeline: &PipelineConfig) -> s
         secret_names: Vec::new(),
         start_rules: pipeline.start_rules,
         notify: &pipeline.notify,
+        inbox: None,
     };
     Ok(configs::keep(
         db,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use elt_shared::config::{Document, NoReferences};
+use elt_shared::config::{Document, InboxRules, NoReferences};
 use elt_shared::runs::lifecycle::{self, EndedBy};
 use elt_shared::runs::report::RunReport;
 use elt_shared::runs::{End, Trigger};
@@ -140,6 +140,7 @@ impl Loader {
             author: configs::ConfigAuthor::Admin,
             start_rules: pipeline.start_rules,
             notify: &pipeline.notify,
+            inbox: InboxRules::of(&pipeline.sources),
             secret_names: Vec::new(),
         };
         let mut tx = self.control.begin().await.expect("a transaction");

@@ -6,8 +6,10 @@
 //! # Layout
 //! - [`work_folders`]: folders of attempts whose worker was killed
 //! - [`combined_csvs`]: combined CSVs of earlier config versions, and unfinished ones
+//! - [`uploads`]: uploads to inboxes that nobody finished
 
 mod combined_csvs;
+mod uploads;
 mod work_folders;
 
 use std::path::Path;
@@ -70,8 +72,9 @@ pub async fn keep_removing(db: PgPool, settings: Arc<WorkerSettings>, host: Stri
 
 async fn take_turns(db: &PgPool, settings: &WorkerSettings, host: &str) {
     let keep = settings.keep.keep();
-    let place = format!("{host}:{}", settings.data_dir.display());
-    for kind in [Kind::WorkFolders, Kind::CombinedCsvs] {
+    for kind in [Kind::WorkFolders, Kind::CombinedCsvs, Kind::Uploads] {
+        let folder = if kind == Kind::Uploads { settings.inboxes() } else { settings.data_dir.clone() };
+        let place = format!("{host}:{}", folder.display());
         let subject = Subject { kind: kind.name(), place: &place };
         match retention::take(db, subject, NOT_AGAIN_WITHIN, &kind.settings(&keep)).await {
             Ok(true) => {}
@@ -98,6 +101,10 @@ pub async fn remove(db: &PgPool, settings: &WorkerSettings, kind: Kind) -> Resul
     let mut removed = Removed::default();
     let all = match kind {
         Kind::WorkFolders => work_folders::remove(db, &settings.data_dir, settings.run_timeout(), &mut removed).await,
+        Kind::Uploads => {
+            let unused = Duration::from_hours(u64::from(settings.keep.keep().uploads) * 24);
+            uploads::remove(settings.inboxes(), unused, &mut removed).await
+        }
         _ => combined_csvs::remove(db, &settings.data_dir, settings.keep.keep().outputs, &mut removed).await,
     };
     all.map_err(|source| Midway { removed: removed.cleaned.removed, source })?;

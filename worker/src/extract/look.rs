@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::http::HttpLimits;
 use super::http::look::{self, Known};
-use super::{ExtractContext, local, sftp, store};
+use super::{ExtractContext, inbox, local, sftp, store};
 use crate::error::Result;
 
 /// Longest time for the looks at all APIs. It is shorter than the time that a tick has, so that APIs which are slow together
@@ -44,6 +44,7 @@ pub async fn look(config: &PipelineConfig, context: &ExtractContext, known: &[Kn
     for (index, source) in config.sources.iter().enumerate() {
         let fingerprint = match source {
             SourceConfig::Local(local) => local::fingerprint(index, local, context).await?,
+            SourceConfig::Inbox(inbox) => inbox::fingerprint(index, inbox, context).await?,
             SourceConfig::Sftp(sftp) => sftp::fingerprint(sftp, context).await?,
             SourceConfig::Api(api) => {
                 let known = known.get(index).unwrap_or(&unknown);
@@ -81,6 +82,7 @@ pub async fn fingerprint(config: &PipelineConfig, context: &ExtractContext) -> R
     for (index, source) in config.sources.iter().enumerate() {
         let fingerprint = match source {
             SourceConfig::Local(local) => local::fingerprint(index, local, context).await?,
+            SourceConfig::Inbox(inbox) => inbox::fingerprint(index, inbox, context).await?,
             SourceConfig::Sftp(sftp) => sftp::fingerprint(sftp, context).await?,
             SourceConfig::Api(api) if look::is_compared(api) => {
                 look::look(index, api, context, &Known::default()).await?.fingerprint

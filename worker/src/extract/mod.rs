@@ -5,6 +5,7 @@ mod byte_names;
 pub mod cloud;
 pub mod containers;
 pub mod http;
+pub mod inbox;
 mod listed_sample;
 pub mod local;
 pub mod look;
@@ -148,6 +149,7 @@ async fn extract_api(
 pub async fn after_load(sources: &[SourceConfig], files: &[InputFile], context: &ExtractContext) -> Vec<String> {
     let mut warnings = sftp::after_load(sources, files, context).await;
     warnings.extend(store::after_load(sources, files, context).await);
+    warnings.extend(inbox::after_load(sources, files).await);
     warnings
 }
 
@@ -179,6 +181,7 @@ async fn extract_each(config: &PipelineConfig, context: &ExtractContext) -> Resu
         }
         let one = match source {
             SourceConfig::Local(local) => local::extract(index, local, context).await,
+            SourceConfig::Inbox(inbox) => inbox::extract(index, inbox, context).await,
             SourceConfig::Api(api) => extract_api(index, api, config, &all.files, context).await,
             SourceConfig::Sftp(sftp) => sftp::extract(index, sftp, context).await,
             place => store::extract(index, place, context).await,

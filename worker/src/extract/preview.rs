@@ -57,7 +57,7 @@ async fn of_files(index: usize, source: &SourceConfig, context: &ExtractContext)
     let sample = probe::sample(index, source, context).await?;
     let Some(head) = sample.head else { return Ok(SourcePreview::default()) };
     // Of a large file on a server only the beginning was fetched, and its types would be those of a part.
-    let whole = matches!(source, SourceConfig::Local(_));
+    let whole = matches!(source, SourceConfig::Local(_) | SourceConfig::Inbox(_));
     let reading = move || (first_rows(&head), if whole { dialect_choices(&head) } else { Vec::new() });
     let (FirstRows { columns, rows, total, error, .. }, choices) =
         tokio::task::spawn_blocking(reading).await.unwrap_or_default();

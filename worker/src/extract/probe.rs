@@ -9,7 +9,7 @@ use elt_shared::explained::catalog::Reached;
 use elt_shared::runs::{FoundFile, ProbeReport};
 
 use super::listed_sample::ListedSample;
-use super::{ExtractContext, Extracted, containers, http, local, sftp, store, workbooks};
+use super::{ExtractContext, Extracted, containers, http, inbox, local, sftp, store, workbooks};
 use crate::error::Result;
 use crate::input::InputFile;
 use crate::shape;
@@ -61,6 +61,10 @@ pub(super) async fn sample(index: usize, source: &SourceConfig, context: &Extrac
     let sample = match source {
         SourceConfig::Local(source) => {
             let extracted = local::extract(index, source, context).await?;
+            containers::show(extracted, context).await.map(Sample::of_local)
+        }
+        SourceConfig::Inbox(source) => {
+            let extracted = inbox::extract(index, source, context).await?;
             containers::show(extracted, context).await.map(Sample::of_local)
         }
         SourceConfig::Api(source) => http::probe(index, source, context).await,

@@ -9,7 +9,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use elt_shared::config::{OutputConfig, SourceConfig, is_output_name};
+use elt_shared::config::{InboxSource, OutputConfig, SourceConfig, is_output_name};
 use elt_shared::explained::{Code, Explained};
 use elt_shared::store::outputs::{self, Claim, FileIdentity, Owner};
 use elt_shared::store::runs;
@@ -213,7 +213,9 @@ async fn wrote_before_files_were_noted(context: &RunContext, place: &OutputPlace
 /// Whether the file that is there is one that a source reads.
 fn is_input(context: &RunContext, place: &OutputPlace, extract: &ExtractContext) -> bool {
     let covers = |source: &SourceConfig| match source {
-        SourceConfig::Local(source) => local::covers(source, place.shown(), extract),
+        SourceConfig::Local(source) | SourceConfig::Inbox(InboxSource { local: source, .. }) => {
+            local::covers(source, place.shown(), extract)
+        }
         _ => false,
     };
     context.config.sources.iter().any(covers)

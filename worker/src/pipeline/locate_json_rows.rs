@@ -208,6 +208,7 @@ fn identity(source: &SourceConfig, base: &Path) -> String {
             let glob = local.glob.as_ref().map(|glob| format!(" {glob}")).unwrap_or_default();
             format!("local {}{glob}", path.display())
         }
+        SourceConfig::Inbox(inbox) => format!("inbox {}", inbox.local.glob.as_deref().unwrap_or("*")),
         SourceConfig::Sftp(sftp) => {
             let through =
                 sftp.jump.as_ref().map(|jump| format!(" through {}:{}", jump.host, jump.port)).unwrap_or_default();

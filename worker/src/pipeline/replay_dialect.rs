@@ -10,6 +10,7 @@ use elt_shared::config::{CsvOptions, FileOptions, SourceConfig};
 use elt_shared::explained::{Code, Explained};
 
 use crate::error::{PipelineError, Result};
+use crate::extract::inbox;
 use crate::input::{Format, format_of};
 
 /// The end of the name of a file with the rejected rows of another.
@@ -104,6 +105,7 @@ fn beginnings(source: &SourceConfig, base: &Path) -> Vec<String> {
         SourceConfig::Ftp(ftp) => ["ftp", "ftps"].iter().map(|scheme| format!("{scheme}://{}", ftp.host)).collect(),
         SourceConfig::S3(s3) => vec![literal(&s3.url.to_string()).to_owned()],
         SourceConfig::Http(http) => http.address().split(' ').map(str::to_owned).collect(),
+        SourceConfig::Inbox(_) => vec![inbox::SHOWN.to_owned()],
         SourceConfig::Api(_) => Vec::new(),
     }
 }

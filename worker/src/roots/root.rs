@@ -1,5 +1,6 @@
 //! A folder that may be read. It is kept open as long as the run that reads it.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -33,6 +34,14 @@ impl Root {
     /// The path of a file relative to the handle. `None`: it is outside of what may be read here.
     pub(super) fn below<'a>(&self, real: &'a Path) -> Option<&'a Path> {
         if real.starts_with(&self.path) { real.strip_prefix(&self.folder).ok() } else { None }
+    }
+}
+
+impl Root {
+    /// Whether a path without links is the folder, or of a visible file in it that is not in a folder below.
+    pub(super) fn is_or_holds(&self, real: &Path) -> bool {
+        let is_hidden = |name: &OsStr| name.as_encoded_bytes().starts_with(b".");
+        real == self.path || (real.parent() == Some(&self.path) && !real.file_name().is_none_or(is_hidden))
     }
 }
 

@@ -31,6 +31,7 @@ const ADMIN: Section[] = [
       { path: '/backfills', label: 'Backfills', icon: 'layers', key: 'b' },
       { path: '/schedules', label: 'Schedules', icon: 'calendar', key: 's' },
       { path: '/config-history', label: 'Configs', icon: 'history', key: 'c' },
+      { path: '/files', label: 'Files', icon: 'upload', key: 'f' },
     ],
   },
   {
@@ -62,6 +63,7 @@ const USER: Section[] = [
       { path: '/user', label: 'Home', icon: 'home', key: 'o' },
       { path: '/data-view', label: 'Data', icon: 'table', key: 'd' },
       { path: '/upload-config', label: 'Upload config', icon: 'upload', key: 'c' },
+      { path: '/files', label: 'Files', icon: 'file', key: 'f' },
       { path: '/api-tokens', label: 'API tokens', icon: 'key', key: 'k' },
       { path: '/coverage', label: 'Coverage', icon: 'shield-check', key: 'v' },
     ],

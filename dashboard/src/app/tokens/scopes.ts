@@ -12,7 +12,7 @@ export interface ScopeChoice {
 const SCOPES: ScopeChoice[] = [
   { scope: 'trigger', does: 'start, stop, retry and undo runs, change schedules', forAdmins: true },
   { scope: 'read', does: 'read runs, schedules, configs and log lines', forAdmins: true },
-  { scope: 'upload', does: 'check and store configs', forAdmins: false },
+  { scope: 'upload', does: 'check and store configs, and upload files', forAdmins: false },
   { scope: 'data', does: 'read rows of tables', forAdmins: false },
   { scope: 'admin', does: 'read users and the audit, approve host keys', forAdmins: true },
 ];

@@ -10,6 +10,7 @@ mod fixed_width;
 mod format;
 mod ftp;
 mod http_files;
+mod inbox;
 mod local;
 mod path_columns;
 mod pgp;
@@ -34,6 +35,7 @@ pub use fixed_width::{FixedColumn, FixedWidth, Surplus, WidthUnit};
 pub use format::{FileContainer, FileFormat};
 pub use ftp::{FtpSource, FtpTls};
 pub use http_files::HttpFilesSource;
+pub use inbox::{InboxRules, InboxSource};
 pub use local::LocalSource;
 pub use path_columns::PathColumns;
 pub use pgp::PgpOptions;
@@ -67,6 +69,8 @@ pub enum SourceConfig {
     Http(HttpFilesSource),
     /// Files on an FTP server.
     Ftp(FtpSource),
+    /// Files that are uploaded to the pipeline.
+    Inbox(InboxSource),
 }
 
 impl SourceConfig {
@@ -79,13 +83,14 @@ impl SourceConfig {
             Self::S3(_) => "s3",
             Self::Http(_) => "http",
             Self::Ftp(_) => "ftp",
+            Self::Inbox(_) => "inbox",
         }
     }
 
     /// The options that all places of files have. `None`: its files are reached in another way, or it has no files.
     pub fn place(&self) -> Option<&PlaceOptions> {
         match self {
-            Self::Local(_) | Self::Api(_) | Self::Sftp(_) => None,
+            Self::Local(_) | Self::Api(_) | Self::Sftp(_) | Self::Inbox(_) => None,
             Self::S3(source) => Some(&source.place),
             Self::Http(source) => Some(&source.place),
             Self::Ftp(source) => Some(&source.place),
@@ -95,7 +100,7 @@ impl SourceConfig {
     /// How its files are read. `None`: it has no files.
     pub fn files(&self) -> Option<&FileOptions> {
         match self {
-            Self::Local(source) => Some(&source.files),
+            Self::Local(source) | Self::Inbox(InboxSource { local: source, .. }) => Some(&source.files),
             Self::Sftp(source) => Some(&source.files),
             Self::Api(_) => None,
             Self::S3(_) | Self::Http(_) | Self::Ftp(_) => self.place().map(|place| &place.files),
@@ -105,7 +110,7 @@ impl SourceConfig {
     /// Where the files are, without anything secret, which stays the same between runs. `None`: as for [`Self::place`].
     pub fn address(&self) -> Option<String> {
         match self {
-            Self::Local(_) | Self::Api(_) | Self::Sftp(_) => None,
+            Self::Local(_) | Self::Api(_) | Self::Sftp(_) | Self::Inbox(_) => None,
             Self::S3(source) => Some(source.address()),
             Self::Http(source) => Some(source.address()),
             Self::Ftp(source) => Some(source.address()),
@@ -117,7 +122,7 @@ impl SourceConfig {
     /// Shapes the columns of the source, unless it has a `shape` of its own.
     pub(super) fn shape_by(&mut self, shape: &Arc<Shaping>) {
         let own = match self {
-            Self::Local(source) => &mut source.files.shape,
+            Self::Local(source) | Self::Inbox(InboxSource { local: source, .. }) => &mut source.files.shape,
             Self::Api(source) => &mut source.shape,
             Self::Sftp(source) => &mut source.files.shape,
             Self::S3(source) => &mut source.place.files.shape,
@@ -135,6 +140,7 @@ pub(super) const VARIANTS: &[Variant] = &[
     Variant { word: "s3", about: "Objects in a bucket of S3, Google Cloud Storage or Azure.", keys: s3::KEYS },
     Variant { word: "http", about: "Files on web servers.", keys: http_files::KEYS },
     Variant { word: "ftp", about: "Files on an FTP server.", keys: ftp::KEYS },
+    Variant { word: "inbox", about: "Files that are uploaded to the pipeline.", keys: inbox::KEYS },
 ];
 
 /// Default number of seconds that a file must stay unchanged before it is loaded.
@@ -171,6 +177,7 @@ pub(super) fn read(source: &Field<'_>) -> Option<SourceConfig> {
         "s3" => s3::read(&section()?).map(SourceConfig::S3),
         "http" => http_files::read(&section()?).map(SourceConfig::Http),
         "ftp" => ftp::read(&section()?).map(SourceConfig::Ftp),
+        "inbox" => inbox::read(&section()?).map(SourceConfig::Inbox),
         _ => sftp::read(source).map(SourceConfig::Sftp),
     }
 }

@@ -16,6 +16,7 @@ mod secrets;
 mod sources;
 mod target_servers;
 mod target_tables;
+mod uploads;
 mod users;
 
 use std::fmt;
@@ -147,6 +148,11 @@ pub const GROUPS: &[Group] = &[
         title: "Configs, runs and schedules",
         about: "Answers of the API about configs, runs, schedules, data views and exports.",
         entries: pipelines::ENTRIES,
+    },
+    Group {
+        title: "Files that are uploaded",
+        about: "Answers of the API about files that are uploaded to a pipeline, which `elt put` shows as well.",
+        entries: uploads::ENTRIES,
     },
     Group {
         title: "Users, logins and API tokens",

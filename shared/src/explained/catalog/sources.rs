@@ -200,6 +200,15 @@ pub(super) const ENTRIES: &[Entry] = &[
         ..IN_A_RUN
     },
     Entry {
+        code: Code::InboxMissing,
+        happened: "The worker does not have the folder of uploaded files.",
+        why: "The API puts uploaded files into the folder `ELT_INBOX`, and workers read them there. On this worker's machine the \
+            folder is missing, because it is not shared or not mounted.",
+        next_step: "Set `ELT_INBOX` to a folder that the API and all workers share, and start them again.",
+        example: "source 1: the folder of uploaded files, /srv/inbox, is not there on this worker's machine",
+        ..IN_A_RUN
+    },
+    Entry {
         code: Code::NotIncremental,
         happened: "A cursor was asked for that does not exist.",
         why: "No source of the config has `incremental`, or several have it and the number of one is missing.",

@@ -78,7 +78,12 @@ impl<'a> Batches<'a> {
             Kind::Notifications => notifications::remove_old(db, days(keep.notifications), BATCH).await?,
             Kind::Sessions => sessions::remove_old(db, BATCH).await?,
             // Workers delete these where they are.
-            Kind::Receipts | Kind::Markers | Kind::Quarantine | Kind::WorkFolders | Kind::CombinedCsvs => 0,
+            Kind::Receipts
+            | Kind::Markers
+            | Kind::Quarantine
+            | Kind::WorkFolders
+            | Kind::CombinedCsvs
+            | Kind::Uploads => 0,
         };
         Ok(Batch::of(removed))
     }

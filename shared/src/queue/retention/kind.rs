@@ -47,6 +47,8 @@ pub enum Kind {
     WorkFolders,
     /// Combined CSVs of earlier config versions in a data folder.
     CombinedCsvs,
+    /// Uploads to inboxes that nobody finished.
+    Uploads,
 }
 
 impl Kind {
@@ -86,6 +88,7 @@ impl Kind {
         Self::Quarantine,
         Self::WorkFolders,
         Self::CombinedCsvs,
+        Self::Uploads,
     ];
 
     /// Its stable name.
@@ -109,6 +112,7 @@ impl Kind {
             Self::Quarantine => "quarantine",
             Self::WorkFolders => "work_folders",
             Self::CombinedCsvs => "combined_csvs",
+            Self::Uploads => "uploads",
         }
     }
 
@@ -138,6 +142,7 @@ impl Kind {
             Self::Quarantine => "old rejected rows",
             Self::WorkFolders => "work folders that lost workers left behind",
             Self::CombinedCsvs => "combined CSVs of earlier config versions",
+            Self::Uploads => "uploads that nobody finished",
         }
     }
 
@@ -162,7 +167,8 @@ impl Kind {
             | Self::Markers
             | Self::Quarantine
             | Self::WorkFolders
-            | Self::CombinedCsvs => &[],
+            | Self::CombinedCsvs
+            | Self::Uploads => &[],
         }
     }
 
@@ -184,6 +190,7 @@ impl Kind {
             Self::Receipts | Self::Markers => json!({ "ELT_KEEP_LOADS_DAYS": keep.loads }),
             Self::Quarantine => json!({ "ELT_KEEP_QUARANTINE_DAYS": keep.quarantine }),
             Self::CombinedCsvs => json!({ "ELT_KEEP_OUTPUTS": keep.outputs }),
+            Self::Uploads => json!({ "ELT_KEEP_UPLOADS_DAYS": keep.uploads }),
             Self::LoginFailures | Self::IdempotencyKeys | Self::Sessions | Self::WorkFolders => json!({}),
         }
     }

@@ -76,6 +76,8 @@ pub struct Keep {
     pub quarantine: u16,
     /// Newest config versions of each pipeline whose combined CSV stays in the data folder.
     pub outputs: u32,
+    /// Days: uploads to inboxes that nobody goes on with.
+    pub uploads: u16,
 }
 
 impl Keep {
@@ -96,6 +98,7 @@ impl Keep {
         loads: 400,
         quarantine: 365,
         outputs: 3,
+        uploads: 1,
     };
 }
 

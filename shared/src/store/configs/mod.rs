@@ -8,7 +8,7 @@ use sqlx::types::Json;
 use sqlx::{FromRow, PgConnection, PgExecutor};
 
 use super::{sealed, secret_keys};
-use crate::config::{StartRules, content_key};
+use crate::config::{InboxRules, StartRules, content_key};
 use crate::notifications::NotifyConfig;
 use crate::secret::{KeyRing, OpenError, Sealed, Secret};
 
@@ -131,6 +131,8 @@ pub struct NewConfig<'a> {
     pub start_rules: StartRules,
     /// Who is told about which events.
     pub notify: &'a NotifyConfig,
+    /// Who may upload which files to it. `None`: it does not read an inbox.
+    pub inbox: Option<InboxRules>,
 }
 
 const COLUMNS: &str = r#"id, version, "timestamp", name, yaml_preview, runnable, problems, warnings, created_by, by_admin,
@@ -155,8 +157,8 @@ pub async fn keep(tx: &mut PgConnection, keys: &KeyRing, new: NewConfig<'_>) -> 
     let kept = sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "insert into config_history (version, name, content_key, key_id, yaml_sealed, yaml_masked, yaml_preview,
                                      runnable, problems, warnings, created_by, by_admin, secret_names,
-                                     concurrency, priority, notify)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+                                      concurrency, priority, notify, inbox)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
          returning {COLUMNS}"
     )))
     .bind(version)
@@ -175,6 +177,7 @@ pub async fn keep(tx: &mut PgConnection, keys: &KeyRing, new: NewConfig<'_>) -> 
     .bind(new.start_rules.concurrency.map(i32::from))
     .bind(new.start_rules.priority)
     .bind(Json(new.notify))
+    .bind(new.inbox.map(Json))
     .fetch_one(tx)
     .await?;
     Ok((kept, true))

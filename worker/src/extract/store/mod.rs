@@ -123,7 +123,7 @@ fn open<'a>(
         SourceConfig::S3(source) => Ok(Box::new(Bucket::new(source, context, limits)?)),
         SourceConfig::Http(source) => Ok(Box::new(WebFiles::new(source, context, limits)?)),
         SourceConfig::Ftp(source) => Ok(Box::new(FtpStore::open(source, context, limits)?)),
-        SourceConfig::Local(_) | SourceConfig::Api(_) | SourceConfig::Sftp(_) => {
+        SourceConfig::Local(_) | SourceConfig::Api(_) | SourceConfig::Sftp(_) | SourceConfig::Inbox(_) => {
             Err(StoreError::unknown(source.kind()))
         }
     }

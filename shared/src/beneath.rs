@@ -16,18 +16,17 @@ const PASSED: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::NOFOL
 const TRIES: usize = 16;
 
 /// Flags for reading. A FIFO or a device is opened without waiting, so that the caller can find its kind and refuse it.
-pub(crate) const READ: OFlags =
+pub const READ: OFlags =
     OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 /// Flags for a folder whose entries are listed or changed.
-pub(crate) const FOLDER: OFlags =
-    OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+pub const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// Opens `path` below `folder`. An empty path is the folder itself.
 ///
 /// # Errors
 /// `ELOOP` or `ENOTDIR` when a part of the path is a link, `EXDEV` when the path is absolute or has a `..`; else as
 /// `open`.
-pub(crate) fn open(folder: impl AsFd, path: &Path, flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
+pub fn open(folder: impl AsFd, path: &Path, flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
     if path.components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir)) {
         return Err(Errno::XDEV.into());
     }
