@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use elt_shared::explained::Code;
 use elt_shared::redaction::Held;
-use elt_shared::runs::{Rejections, RunProgress, Stage};
+use elt_shared::runs::{Rejections, RunProgress, RunReport, Stage};
 use serde_json::{Value, json};
 
 /// How far a run is. Shared between the pipeline, which writes, and its watcher, who reads [`Progress::snapshot`].
@@ -21,6 +21,8 @@ pub struct Progress {
     /// When the stage began, and how long the earlier ones took.
     stages: Mutex<(Instant, Vec<(Stage, Duration)>)>,
     rejections: Mutex<Rejections>,
+    /// The report of a run that fails although it has one.
+    kept_report: Mutex<Option<Value>>,
     /// What hides the secrets of the run's config. The progress is there until the end of the attempt is recorded, which is
     /// later than the config.
     held: OnceLock<Arc<[Held]>>,
@@ -41,11 +43,16 @@ pub struct Snapshot {
     pub progress: RunProgress,
     /// Rows that broke the contract, `None` before the first one. Reports keep them; they are no part of the progress.
     pub rejected: Option<Rejections>,
+    /// The report that is kept although the run fails. `None`: only its rejected rows are.
+    pub kept_report: Option<Value>,
 }
 
 impl Snapshot {
-    /// The report of a run that ended without loading anything: its rejected rows. `None`: no row was rejected.
+    /// The report of a run that did not succeed: the one that was kept, or its rejected rows. `None`: no row was rejected.
     pub fn partial_report(&self) -> Option<Value> {
+        if let Some(kept) = &self.kept_report {
+            return Some(kept.clone());
+        }
         self.rejected.as_ref().map(|rejected| json!({ "partial": true, "rejected": rejected }))
     }
 }
@@ -63,6 +70,7 @@ impl Default for Progress {
             commit_sent: AtomicBool::new(false),
             place: Mutex::new(place),
             rejections: Mutex::default(),
+            kept_report: Mutex::default(),
             held: OnceLock::new(),
         }
     }
@@ -127,6 +135,13 @@ impl Progress {
         self.rejections().clone().summary()
     }
 
+    /// Keeps the report of a run that is going to fail.
+    pub fn keep_report(&self, report: &RunReport) {
+        // A report that cannot be stored must not hide why the run fails.
+        let report = serde_json::to_value(report).ok();
+        *self.kept_report.lock().unwrap_or_else(PoisonError::into_inner) = report;
+    }
+
     /// The COMMIT is about to be sent, or the server refused it and has rolled back.
     pub fn note_commit(&self, sent: bool) {
         self.commit_sent.store(sent, Ordering::Release);
@@ -155,7 +170,8 @@ impl Progress {
             rows_sent: self.rows_sent.load(Ordering::Relaxed),
             seconds: self.started.elapsed().as_secs_f64(),
         };
-        Snapshot { progress, rejected: self.rejected_rows() }
+        let kept_report = self.kept_report.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Snapshot { progress, rejected: self.rejected_rows(), kept_report }
     }
 
     fn rejections(&self) -> MutexGuard<'_, Rejections> {

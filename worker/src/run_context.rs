@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::extract::containers::UnpackLimits;
 use crate::extract::http::SourceTokens;
-use crate::extract::{ExtractContext, YoungFiles};
+use crate::extract::{ExtractContext, WantedFiles, YoungFiles};
 use crate::paths;
 use crate::progress::Progress;
 use crate::roots::Roots;
@@ -77,6 +77,7 @@ impl RunContext {
             control: self.control.clone(),
             stop: self.stop.clone(),
             young: self.young_files(),
+            files: WantedFiles::of(&self.config.target),
             unpack: self.unpack,
             values: self.values_of_window(),
             old_below: Vec::new(),

@@ -140,6 +140,7 @@ fn context(spool: &Path, network: NetworkSettings) -> anyhow::Result<ExtractCont
         control: PgPoolOptions::new().connect_lazy_with(PgConnectOptions::new_without_pgpass()),
         stop: CancellationToken::new(),
         young: YoungFiles::Take,
+        files: Default::default(),
         unpack: Default::default(),
         values: Vec::new(),
         old_below: Vec::new(),

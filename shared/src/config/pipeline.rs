@@ -13,6 +13,7 @@ use super::schema::{self, OnBadRow, SchemaContract};
 use super::section::Section;
 use super::shaping;
 use super::source::{self, SourceConfig};
+use super::table_pattern;
 use super::target::{self, TargetConfig};
 use super::transform::{self, Transform};
 use crate::runs::Priority;
@@ -24,7 +25,7 @@ pub struct PipelineConfig {
     pub name: String,
     /// Never empty.
     pub sources: Vec<SourceConfig>,
-    /// The table to load into.
+    /// The table to load into, or the pattern of the tables.
     pub target: TargetConfig,
     /// The contract, when one was written.
     pub schema: Option<SchemaContract>,
@@ -104,6 +105,11 @@ pub(super) fn read(document: &Field<'_>) -> Option<PipelineConfig> {
     let load = load::read(root.field("load"), target_section.as_ref());
     if let Some(load) = &load {
         refuse_incremental(root, load);
+    }
+    if let (Some(target), Some(sources), Some(section)) = (&target, &sources, &target_section)
+        && let Some(pattern) = &target.pattern
+    {
+        table_pattern::check(root, section.field("table"), pattern, sources);
     }
     let provenance = provenance::read(root.field("provenance"));
     let timezone = schedule::timezone(root.field("timezone"));

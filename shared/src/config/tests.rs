@@ -10,6 +10,7 @@ mod missing_values;
 mod requests;
 mod secrets;
 mod shapes;
+mod tables;
 
 use std::path::Path;
 

@@ -33,6 +33,7 @@ impl Extraction {
             control: store::connect(databases.control.clone(), 4, Limits::WORK).await.expect("connected"),
             stop: CancellationToken::new(),
             young: YoungFiles::Wait,
+            files: Default::default(),
             unpack: Default::default(),
             values: Vec::new(),
             old_below: Vec::new(),

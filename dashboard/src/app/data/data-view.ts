@@ -65,6 +65,8 @@ export class DataView {
 
   /** Config version whose target is shown. */
   readonly config = input<string>();
+  /** Which of its tables, when it has a table for each file. */
+  readonly table = input<string>();
 
   /** The chosen YAML file. It is sent with each request and not stored. */
   protected readonly file = signal<{ name: string; yaml: string } | undefined>(undefined);
@@ -72,7 +74,7 @@ export class DataView {
     const file = this.file();
     if (file !== undefined) return { yaml: file.yaml };
     const config = Number(this.config());
-    return this.isAdmin && config > 0 ? { config } : undefined;
+    return this.isAdmin && config > 0 ? { config, table: this.table() } : undefined;
   });
   // Columns, filters and order belong to one table, so each of them is reset when the target changes.
   protected readonly sort = linkedSignal<unknown, string | undefined>({
@@ -147,7 +149,7 @@ export class DataView {
 
   protected pick(config: string): void {
     this.file.set(undefined);
-    void this.router.navigate([], { queryParams: { config: config || null } });
+    void this.router.navigate([], { queryParams: { config: config || null, table: null } });
   }
 
   protected sortBy(column: string): void {

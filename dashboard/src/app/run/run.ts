@@ -28,6 +28,7 @@ import {
   canStop,
   canUndo,
   canVerify,
+  intoWords,
   isOver,
   kindWord,
   nextTry,
@@ -57,6 +58,7 @@ import { Rejections } from './rejections';
 import { readReport, sharesOf } from './report';
 import { SourceState } from './source-state';
 import { stepsOf } from './steps';
+import { Tables } from './tables';
 import { Verdict } from './verdict';
 import { Verification } from './verification';
 
@@ -85,6 +87,7 @@ const WITHOUT_STREAM_MS = 3000;
     RouterLink,
     SourceState,
     StateBadge,
+    Tables,
     Time,
     Verdict,
     Verification,
@@ -173,6 +176,7 @@ export class RunPage {
   protected readonly canRetry = canRetry;
   protected readonly canUndo = canUndo;
   protected readonly canVerify = canVerify;
+  protected readonly intoWords = intoWords;
   protected readonly kindWord = kindWord;
   protected readonly triggerWord = triggerWord;
   protected readonly count = count;

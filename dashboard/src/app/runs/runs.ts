@@ -34,6 +34,7 @@ import { RetryDialog } from './retry-dialog';
 import {
   canRetry,
   canStop,
+  intoWords,
   kindWord,
   lossWords,
   nextTry,
@@ -150,6 +151,7 @@ export class Runs {
   protected readonly tookMs = tookMs;
   protected readonly shownState = shownState;
   protected readonly kindWord = kindWord;
+  protected readonly intoWords = intoWords;
   protected readonly triggerWord = triggerWord;
 
   constructor() {

@@ -48,6 +48,7 @@ export type { RetryRuns } from './generated/models/retry-runs';
 export type { RunReport } from './generated/models/run-report';
 export type { SourceCursor } from './generated/models/source-cursor';
 export type { Stages } from './generated/models/stages';
+export type { TableReport } from './generated/models/table-report';
 export type { PutSecret } from './generated/models/put-secret';
 export type { SecretView } from './generated/models/secret-view';
 export type { StartBackfill } from './generated/models/start-backfill';
