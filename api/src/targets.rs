@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use bytes::Bytes;
 use elt_shared::api_token::Scope;
-use elt_shared::config::{Document, NoReferences, PipelineConfig, TargetConfig};
+use elt_shared::config::{Document, NoReferences, PipelineConfig, TableName, TargetConfig};
 use elt_shared::explained::{Code, Explained};
 use elt_shared::secret::Secret;
 use elt_shared::settings::{AllowedVariables, NetworkSettings};
@@ -135,6 +135,14 @@ fn failed(error: io::Error) -> TargetError {
 /// When the caller has too many connections open or failed too often, when the target cannot be reached or refuses the
 /// login, and when the table is one of our own.
 pub async fn open(state: &AppState, caller: &Caller, target: &TargetConfig) -> Result<OpenTarget> {
+    if target.has_tables() {
+        return Err(Error::refused(
+            StatusCode::BAD_REQUEST,
+            Code::TableNotNamed,
+            format!("the config has a table for each file, and {} is their pattern", target.table),
+            "Name the table as well (`table`), or the run that loaded it (`run_id`).",
+        ));
+    }
     let permit = state.target_connections.take(caller.user.id).map_err(no_permit)?;
     if let Some(retry_after) = state.target_failures.must_wait(caller.user.id) {
         return Err(failed_too_often(retry_after));
@@ -196,13 +204,36 @@ fn failed_too_often(retry_after: u64) -> Error {
     Error::limit(StatusCode::TOO_MANY_REQUESTS, problem, Some(retry_after))
 }
 
-/// The same for the target of a kept config.
+/// The same for the target of a kept config. `run_table`: the table of the run that is asked about, as the run keeps it.
 ///
 /// # Errors
 /// As [`open`].
-pub async fn open_config(state: &AppState, caller: &Caller, config: &ConfigVersion) -> Result<OpenTarget> {
+pub async fn open_config(
+    state: &AppState,
+    caller: &Caller,
+    config: &ConfigVersion,
+    run_table: Option<&str>,
+) -> Result<OpenTarget> {
     let document = parsed(state, config).await?;
-    open(state, caller, &target_of(state, caller, &document, config.author()).await?).await
+    let target = target_of(state, caller, &document, config.author()).await?;
+    let target = run_table.map_or_else(|| target.clone(), |table| target.of_run(table));
+    open(state, caller, &target).await
+}
+
+/// The target of one table of a config with a table for each file.
+///
+/// # Errors
+/// When the pattern makes no table of this name, or the config names one table.
+pub fn of_table(target: &TargetConfig, table: &str) -> Result<TargetConfig> {
+    let named = table.parse::<TableName>().ok();
+    let named = named.filter(|named| named.schema.is_none() || named.schema == target.table.schema);
+    match (&target.pattern, named) {
+        (Some(pattern), Some(named)) if pattern.fits(&named.table) => Ok(target.with_table(&named.table)),
+        (Some(pattern), _) => {
+            Err(Error::invalid_query(format!("table: {table:?} is not a table of the pattern {pattern}")))
+        }
+        (None, _) => Err(Error::invalid_query("table: the config names its table itself")),
+    }
 }
 
 /// A kept config that can run, and its target.

@@ -74,11 +74,19 @@ async fn plan(process: &InProcess<'_>, file: ConfigFile, screen: &Screen) -> any
 }
 
 fn changes_something(report: &RunReport) -> bool {
-    !report.ddl.is_empty() || report.rows_inserted + report.rows_updated + report.rows_deleted > 0
+    let mut of_tables = report.tables.iter().filter_map(|table| table.report.as_ref());
+    of_tables.any(|report| changes_something(report))
+        || !report.ddl.is_empty()
+        || report.rows_inserted + report.rows_updated + report.rows_deleted > 0
 }
 
 fn changes(report: &RunReport) -> String {
     let mut text = String::new();
+    for table in &report.tables {
+        if let Some(report) = &table.report {
+            text.push_str(&format!("\n  table {}\n{}\n", table.table, changes(report)));
+        }
+    }
     for statement in &report.ddl {
         text.push_str(&format!("\n  {statement}"));
     }

@@ -138,6 +138,11 @@ async fn one(db: &PgPool, keys: &KeyRing, id: Uuid) -> anyhow::Result<()> {
             format!("the run is one of the backfill {backfill}"),
             format!("`elt backfill resume {backfill}` loads its windows again that have failed or were stopped."),
         )),
+        Some(RetryAnswer::PartOf(whole)) => Err(refuse(
+            Exit::Failed,
+            format!("the run loads one table of the run {whole}"),
+            format!("`elt retry {whole}` loads only the tables that are missing."),
+        )),
         Some(RetryAnswer::Unknown(_)) => Err(refuse(
             Exit::Failed,
             "it is unknown whether the run loaded, because its target does not answer",

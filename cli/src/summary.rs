@@ -12,6 +12,7 @@ pub fn of(run: &Run) -> String {
     let mut parts = vec![headline(run)];
     match report_of(run) {
         Some(report) if !report.connections.is_empty() => parts.push(connections::of(&report.connections)),
+        Some(report) if !report.tables.is_empty() => parts.extend([tables(&report), facts(&report)]),
         Some(report) if run.state == RunState::Succeeded => parts.extend(rows(&report)),
         Some(report) => parts.extend([report.rejected.as_ref().map(rejected), checks(&report)].into_iter().flatten()),
         None => {}
@@ -27,6 +28,26 @@ pub fn of(run: &Run) -> String {
 /// The report of a run that has one.
 pub fn report_of(run: &Run) -> Option<RunReport> {
     serde_json::from_value(run.report.clone()?).ok()
+}
+
+/// What became of each table of a run with several.
+fn tables(report: &RunReport) -> String {
+    let mut table =
+        Table::new(&["table", "came to", ">files", ">read", ">inserted", ">updated", ">quarantined", "run"]);
+    for one in &report.tables {
+        let came_to = match (&one.error, one.outcome) {
+            (Some(_), _) => one.state.map_or("failed", RunState::as_str),
+            (None, Some(Outcome::WithWarnings)) => "with warnings",
+            (None, Some(Outcome::NothingLoaded)) => "nothing loaded",
+            (None, _) => "clean",
+        };
+        let numbers = [one.files_total, one.rows_read, one.rows_inserted, one.rows_updated, one.rows_quarantined];
+        let [files, read, inserted, updated, quarantined] = numbers.map(count);
+        let run = one.run_id.map(|id| id.to_string()).unwrap_or_default();
+        table.row([one.table.clone(), came_to.to_owned(), files, read, inserted, updated, quarantined, run]);
+    }
+    let errors = report.tables.iter().filter_map(|one| Some(format!("\n  {}: {}", one.table, one.error.as_ref()?)));
+    format!("{}{}", table.render(), errors.collect::<String>())
 }
 
 /// Why rows of a run that loaded nothing were rejected, and where the first of them are.
@@ -151,19 +172,15 @@ fn columns(report: &RunReport) -> String {
 /// One line a fact.
 fn facts(report: &RunReport) -> String {
     let stages = &report.stages;
-    let mut facts = vec![
-        ("table", report.table.clone()),
-        (
-            "stages",
-            format!(
-                "extract {}, validate {}, load {}{}",
-                seconds(stages.extract),
-                seconds(stages.validate),
-                seconds(stages.load),
-                if report.checks.is_empty() { String::new() } else { format!(", check {}", seconds(stages.check)) }
-            ),
-        ),
-    ];
+    let mut facts = Vec::new();
+    if report.tables.is_empty() {
+        facts.push(("table", report.table.clone()));
+        let [extract, validate, load] = [stages.extract, stages.validate, stages.load].map(seconds);
+        let checked = if report.checks.is_empty() { String::new() } else { format!(", check {}", seconds(stages.check)) };
+        facts.push(("stages", format!("extract {extract}, validate {validate}, load {load}{checked}")));
+    } else {
+        facts.push(("tables", format!("by the pattern {}", report.table)));
+    }
     let combined = |path: &String| if path.ends_with(".csv") { "combined CSV" } else { "combined file" };
     facts.extend(report.combined_csv.iter().map(|path| (combined(path), path.clone())));
     if report.rows_deleted > 0 {

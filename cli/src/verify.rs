@@ -81,6 +81,11 @@ async fn start(db: &PgPool, keys: &KeyRing, id: Uuid) -> anyhow::Result<Box<Run>
             format!("the run is still {}", run.state),
             "Wait until it ends, or stop it on the dashboard.",
         )),
+        Some(VerifyAnswer::LoadedNothing(run)) if run.divided_at.is_some() => Err(refuse(
+            Exit::Failed,
+            "each table of the run was loaded by a run of its own",
+            format!("Verify the run of a table: `elt report {}` names it.", run.id),
+        )),
         Some(VerifyAnswer::LoadedNothing(run)) => Err(refuse(
             Exit::Failed,
             format!("a {} that has {} loaded nothing that could be verified", run.kind, run.state),

@@ -107,6 +107,7 @@ mod sources_together;
 mod standbys;
 mod stored_secrets;
 mod streams;
+mod table_per_file;
 mod target_certificates;
 mod target_corpus;
 mod target_growth;

@@ -3,6 +3,8 @@
 use elt_shared::config::ConfigError;
 use elt_shared::explained::{Code, Explained, sentence};
 use elt_shared::redaction;
+use elt_shared::runs::lifecycle::NewPart;
+use elt_shared::runs::report::RunReport;
 use elt_shared::secret::OpenError;
 
 pub mod outage;
@@ -61,6 +63,14 @@ pub enum PipelineError {
         /// Why.
         source: std::io::Error,
     },
+    /// The run has several tables, each of which a run of its own loads. This one waits for them.
+    #[error("the run waits for the runs of its tables")]
+    WaitsForTables {
+        /// The tables that need a run which was not made yet.
+        tables: Vec<NewPart>,
+        /// What the sources have beside these tables. `None`: it was noted before.
+        report: Option<Box<RunReport>>,
+    },
     /// Another run loads into the same table: this one goes back to the queue and waits.
     #[error("the table {table} is busy with run {run}")]
     TargetBusy {
@@ -114,6 +124,7 @@ impl PipelineError {
             | Self::Target(problem)
             | Self::Load(problem)
             | Self::Away { problem, .. } => problem.code,
+            Self::WaitsForTables { .. } => Code::NotFinished,
             Self::Control { .. } => Code::ControlDatabase,
             Self::Io { .. } => Code::Io,
             Self::TargetBusy { .. } => Code::TargetBusy,
@@ -152,6 +163,7 @@ impl PipelineError {
             | Self::Target(problem)
             | Self::Load(problem)
             | Self::Away { problem, .. } => problem.next_step.clone(),
+            Self::WaitsForTables { .. } => "Nothing: the run goes on when the runs of its tables have ended.".into(),
             Self::Sealed(error) => error.next_step().into(),
             Self::Config(ConfigError::Secret { refusal, .. }) => refusal.next_step().into(),
             Self::Config(_) => "Correct the config at the place named and upload it again.".into(),

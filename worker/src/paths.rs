@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::extract::cloud::CloudCredentials;
 use crate::extract::containers::UnpackLimits;
 use crate::extract::http::SourceTokens;
-use crate::extract::{ExtractContext, YoungFiles};
+use crate::extract::{ExtractContext, WantedFiles, YoungFiles};
 use crate::roots::Roots;
 use crate::settings::WorkerSettings;
 
@@ -89,6 +89,7 @@ pub fn change_check_context(
         stop,
         progress: Arc::default(),
         young: YoungFiles::LeaveOut,
+        files: WantedFiles::All,
         unpack: unpack_limits(settings),
         values: Vec::new(),
         old_below: Vec::new(),

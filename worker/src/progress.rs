@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use elt_shared::explained::Code;
 use elt_shared::redaction::Held;
-use elt_shared::runs::{CheckResult, Rejections, RunProgress, Stage};
+use elt_shared::runs::{CheckResult, Rejections, RunProgress, RunReport, Stage};
 use serde_json::{Value, json};
 
 /// How far a run is. Shared between the pipeline, which writes, and its watcher, who reads [`Progress::snapshot`].
@@ -23,6 +23,8 @@ pub struct Progress {
     rejections: Mutex<Rejections>,
     /// The results of the checks that keep the run from loading.
     checks: Mutex<Vec<CheckResult>>,
+    /// The report of a run that fails although it has one.
+    kept_report: Mutex<Option<Value>>,
     /// What hides the secrets of the run's config. The progress is there until the end of the attempt is recorded, which is
     /// later than the config.
     held: OnceLock<Arc<[Held]>>,
@@ -56,12 +58,17 @@ pub struct Snapshot {
     pub rejected: Option<Rejections>,
     /// The results of the checks, if they keep the run from loading.
     pub checks: Vec<CheckResult>,
+    /// The report that is kept although the run fails. `None`: only its rejected rows and checks are.
+    pub kept_report: Option<Value>,
 }
 
 impl Snapshot {
-    /// The report of a run that ended without loading anything: its rejected rows, and the checks that kept it from loading.
-    /// `None`: there are none.
+    /// The report of a run that did not succeed: the one that was kept, or its rejected rows and the checks that kept it from
+    /// loading. `None`: there are none.
     pub fn partial_report(&self) -> Option<Value> {
+        if let Some(kept) = &self.kept_report {
+            return Some(kept.clone());
+        }
         if self.rejected.is_none() && self.checks.is_empty() {
             return None;
         }
@@ -90,6 +97,7 @@ impl Default for Progress {
             place: Mutex::new(place),
             rejections: Mutex::default(),
             checks: Mutex::default(),
+            kept_report: Mutex::default(),
             held: OnceLock::new(),
         }
     }
@@ -170,6 +178,13 @@ impl Progress {
         self.rejections().clone().summary()
     }
 
+    /// Keeps the report of a run that is going to fail.
+    pub fn keep_report(&self, report: &RunReport) {
+        // A report that cannot be stored must not hide why the run fails.
+        let report = serde_json::to_value(report).ok();
+        *self.kept_report.lock().unwrap_or_else(PoisonError::into_inner) = report;
+    }
+
     /// The COMMIT is about to be sent, or the server refused it and has rolled back.
     pub fn note_commit(&self, sent: bool) {
         self.commit_sent.store(sent, Ordering::Release);
@@ -203,7 +218,8 @@ impl Progress {
             stage_seconds: stage_began.elapsed().as_secs_f64(),
         };
         let checks = self.checks.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Snapshot { progress, rejected: self.rejected_rows(), checks }
+        let kept_report = self.kept_report.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Snapshot { progress, rejected: self.rejected_rows(), checks, kept_report }
     }
 
     fn rejections(&self) -> MutexGuard<'_, Rejections> {

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::extract::cloud::CloudCredentials;
 use crate::extract::containers::UnpackLimits;
 use crate::extract::http::SourceTokens;
-use crate::extract::{ExtractContext, YoungFiles};
+use crate::extract::{ExtractContext, WantedFiles, YoungFiles};
 use crate::paths;
 use crate::progress::Progress;
 use crate::roots::Roots;
@@ -82,6 +82,7 @@ impl RunContext {
             stop: self.stop.clone(),
             progress: Arc::clone(&self.progress),
             young: self.young_files(),
+            files: WantedFiles::of(&self.config.target),
             unpack: self.unpack,
             values: self.values_of_window(),
             old_below: Vec::new(),

@@ -55,6 +55,8 @@ struct ViewParameters {
     raw: Option<bool>,
     /// Instead of a file: the target of this config version. Admins only.
     config_id: Option<i64>,
+    /// Which table, when the config has a table for each file.
+    table: Option<String>,
 }
 
 /// Rows of a table.
@@ -88,8 +90,13 @@ async fn data_view(
     let query = query(&file)?;
     let as_file = file.field("format") == Some("csv");
     let for_spreadsheets = file.field("raw") != Some("true");
+    let table = file.field("table").map(ToOwned::to_owned);
     let (upload, author) = document_of(&state, &caller, file).await?;
     let target = targets::target_of(&state, &caller, upload.document(), author).await?;
+    let target = match &table {
+        Some(table) => targets::of_table(&target, table)?,
+        None => target,
+    };
     let target = targets::open(&state, &caller, &target).await?;
     let table = target.table.clone();
     let told = |error| targets::tell(error, &caller);

@@ -223,8 +223,8 @@ async fn open(
     caller: &Caller,
     query: &QuarantineQuery,
 ) -> Result<(OpenTarget, TableRef, TableQuery)> {
-    let config = config_of(state, caller, query.run_id, query.config_id).await?;
-    let mut target = targets::open_config(state, caller, &config).await?;
+    let (config, run_table) = config_of(state, caller, query.run_id, query.config_id).await?;
+    let mut target = targets::open_config(state, caller, &config, run_table.as_deref()).await?;
     let table = target.table.clone();
     let there = target.columns(&table.sibling(TABLE)).await.map_err(|error| targets::tell(error, caller))?;
     let is_there = |column: &&str| there.as_ref().is_none_or(|there| there.iter().any(|name| name == column));
@@ -242,18 +242,22 @@ async fn open(
     Ok((target, table.sibling(TABLE), asked))
 }
 
+/// The config version, and the table of the run when one is named.
 async fn config_of(
     state: &AppState,
     caller: &Caller,
     run_id: Option<Uuid>,
     config_id: Option<i64>,
-) -> Result<ConfigVersion> {
-    let config_id = match (run_id, config_id) {
-        (Some(run), _) => runs::find(state, caller, run).await?.config_id,
-        (None, Some(config)) => config,
+) -> Result<(ConfigVersion, Option<String>)> {
+    let (config_id, run_table) = match (run_id, config_id) {
+        (Some(run), _) => {
+            let run = runs::find(state, caller, run).await?;
+            (run.config_id, Some(run.target_table))
+        }
+        (None, Some(config)) => (config, None),
         (None, None) => return Err(Error::invalid_query("name a run_id or a config_id")),
     };
-    configs::find(state, caller, config_id).await
+    Ok((configs::find(state, caller, config_id).await?, run_table))
 }
 
 /// Which rows to load after all.
@@ -288,8 +292,10 @@ async fn replay(
     }
     let run = runs::find(&state, &caller, request.run_id).await?;
     let config = configs::find(&state, &caller, request.config_id.unwrap_or(run.config_id)).await?;
-    let pipeline = runs::pipeline_of(&state, &config).await?;
+    let mut pipeline = runs::pipeline_of(&state, &config).await?;
     caller.reach(&pipeline.name)?;
+    runs::refuse_whole(&run)?;
+    pipeline.target = pipeline.target.of_run(&run.target_table);
     let mut tx = state.db.begin().await?;
     if let Some(known) = once.known(&mut tx, &caller, &request).await? {
         return Ok(known);

@@ -142,6 +142,7 @@ fn context(spool: &Path, network: NetworkSettings) -> anyhow::Result<ExtractCont
         stop: CancellationToken::new(),
         progress: Arc::default(),
         young: YoungFiles::Take,
+        files: Default::default(),
         unpack: Default::default(),
         values: Vec::new(),
         old_below: Vec::new(),

@@ -7,6 +7,7 @@
 //! - `once`: one of each
 //! - `cursors`: incremental sources
 //! - `notified`: messages about pipelines
+//! - `tables`: a table for each file
 //! - `token_chain`: an OAuth server whose refresh tokens work once each
 //! - `world`: a cluster, workers as processes, sources, and what must hold in the end
 //! - `gate`: the network between a worker and its databases
@@ -19,6 +20,7 @@ mod once;
 #[path = "../cli/support/mod.rs"]
 #[expect(dead_code, reason = "shared with the tests of the command line, which use the rest")]
 mod support;
+mod tables;
 mod token_chain;
 #[expect(dead_code, reason = "shared with the long faults, which use the rest")]
 mod world;

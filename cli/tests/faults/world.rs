@@ -119,6 +119,16 @@ impl World {
         Pipeline { table: table.to_owned(), rows }
     }
 
+    /// Writes a file below the folder that workers may read.
+    pub fn write(&self, name: &str, text: &str) {
+        self.folder.write(name, text);
+    }
+
+    /// A path below that folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
     /// Queues a run of a pipeline.
     pub async fn trigger(&self, pipeline: &Pipeline) -> Uuid {
         let source = format!("{{type: local, path: {}, settle_seconds: 0}}", self.source_folder(pipeline).display());

@@ -7,8 +7,8 @@
 //!   read differently
 //! - `keys`: how the keys of a section are declared, once, for reading and for [`json_schema()`];
 //!   `reader`, `section`: walk a document by them, collect warnings and problems with their place
-//! - `pipeline`, `source`, `target`, `schema`, `column_type`, `load`, `checks`, `schedule`, `retry`, `transform`, `notify`: what each
-//!   section means
+//! - `pipeline`, `source`, `target`, `table_pattern`, `schema`, `column_type`, `load`, `checks`, `schedule`, `retry`, `transform`,
+//!   `notify`: what each section means
 //! - [`expression`], `shaping`: what becomes of the columns before the schema sees them
 //! - `moment`, `duration`: points in time, and lengths of time
 //! - [`Effort`]: the time limit of a check
@@ -45,6 +45,7 @@ mod secrecy;
 mod section;
 mod shaping;
 mod source;
+mod table_pattern;
 mod target;
 mod transform;
 mod tree;
@@ -82,6 +83,7 @@ pub use source::{
     SheetHeader, SignRequests, SourceConfig, SshKey, SshLogin, SshServer, Surplus, TextEncoding, Thousands, TimeForm,
     TimeFormat, TokenPlace, Total, WidthUnit, XmlOptions, api_identities, template,
 };
+pub use table_pattern::{NamedTable, TablePattern};
 pub use target::{SslMode, TableName, TargetConfig, TargetDatabase};
 pub use transform::{Materialized, Transform};
 

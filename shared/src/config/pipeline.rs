@@ -16,6 +16,7 @@ use super::schema::{self, OnBadRow, SchemaContract};
 use super::section::Section;
 use super::shaping;
 use super::source::{self, SourceConfig};
+use super::table_pattern;
 use super::target::{self, TargetConfig};
 use super::transform::{self, Transform};
 use crate::notifications::NotifyConfig;
@@ -28,7 +29,7 @@ pub struct PipelineConfig {
     pub name: String,
     /// Never empty.
     pub sources: Vec<SourceConfig>,
-    /// The table to load into.
+    /// The table to load into, or the pattern of the tables.
     pub target: TargetConfig,
     /// The contract, when one was written.
     pub schema: Option<SchemaContract>,
@@ -136,6 +137,11 @@ pub(super) fn read(document: &Field<'_>) -> Option<PipelineConfig> {
     let contract = read_schema.and_then(|schema| schema.contract.as_ref());
     let around = checks::Around { schema: contract, load: load.as_ref(), on_bad_row };
     let checks = optional(root.field("checks"), |field| checks::read(field, &around));
+    if let (Some(target), Some(sources), Some(section)) = (&target, &sources, &target_section)
+        && let Some(pattern) = &target.pattern
+    {
+        table_pattern::check(root, section.field("table"), pattern, sources);
+    }
     let provenance = provenance::read(root.field("provenance"));
     let timezone = schedule::timezone(root.field("timezone"));
     let schedule = optional(root.field("schedule"), |field| schedule::schedule(field, timezone));

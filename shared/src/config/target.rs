@@ -8,6 +8,7 @@ use super::keys::{Choice, Key};
 use super::load::LoadMode;
 use super::reader::{Field, Reading};
 use super::section::Section;
+use super::table_pattern::{self, TablePattern};
 use crate::secret::Secret;
 use crate::target::{AddressProblem, Author, TargetAddress, is_loopback};
 
@@ -16,10 +17,32 @@ use crate::target::{AddressProblem, Author, TargetAddress, is_loopback};
 pub struct TargetConfig {
     /// Which database.
     pub database: TargetDatabase,
-    /// Which table; default `raw_data`.
+    /// Which table; default `raw_data`. The pattern as it is written where a config has a table for each file.
     pub table: TableName,
+    /// The pattern by which each file has its table. `None`: all rows go to one table.
+    pub pattern: Option<TablePattern>,
     /// Whether a load makes the table's schema when it is missing.
     pub create_schema: bool,
+}
+
+impl TargetConfig {
+    /// Whether `table` is a pattern: the config has a table for each file, and this is not the target of one of them.
+    pub fn has_tables(&self) -> bool {
+        self.pattern.as_ref().is_some_and(|pattern| self.table.table == pattern.to_string())
+    }
+
+    /// The target of a run, which keeps the name of its table: for a config with a table for each file, that of one of them.
+    pub fn of_run(&self, target_table: &str) -> Self {
+        match target_table.parse::<TableName>() {
+            Ok(table) if self.pattern.is_some() => Self { table, ..self.clone() },
+            _ => self.clone(),
+        }
+    }
+
+    /// The same with another table in the same schema.
+    pub fn with_table(&self, table: &str) -> Self {
+        Self { table: TableName { table: table.to_owned(), ..self.table.clone() }, ..self.clone() }
+    }
 }
 
 /// Which database a target is in.
@@ -200,7 +223,11 @@ pub(super) const KEYS: &[Key] = &[
     Key::text("database", "Database name. Needed when host, port, user or password is written.").or(&["dbname"]),
     Key::text("user", "Account.").or(&["username"]),
     Key::secret("password", "Password of the account."),
-    Key::text("table", "`table` or `schema.table`, taken as written. Default `raw_data`."),
+    Key::text(
+        "table",
+        "`table` or `schema.table`, taken as written. Default `raw_data`. With `{file}`, `{folder}`, `{sheet}` or a column of \
+         `path_columns` each file has its table.",
+    ),
     Key::flag(
         "create_schema",
         "Make the schema of `table` when it is missing. Default: true for a schema of letters, digits and `_` that does \
@@ -232,8 +259,9 @@ pub(super) fn read(section: &Section<'_>) -> Option<TargetConfig> {
     let database = database(section);
     let create_schema = section.flag("create_schema");
     let table = table?;
+    let pattern = table_pattern::read(section.field("table"), &table)?;
     let create_schema = create_schema.unwrap_or_else(|| table.schema.as_deref().is_none_or(is_plain));
-    Some(TargetConfig { database: database?, table, create_schema })
+    Some(TargetConfig { database: database?, table, pattern, create_schema })
 }
 
 /// Whether a name has only letters (of any script), digits and `_`, and does not start with a digit.
@@ -350,7 +378,7 @@ fn url(field: &Field<'_>) -> Option<Secret> {
 }
 
 /// PostgreSQL cuts longer names silently, so that two tables would become one.
-const MAX_NAME_BYTES: usize = 63;
+pub(super) const MAX_NAME_BYTES: usize = 63;
 
 impl TableName {
     fn raw_data() -> Self {

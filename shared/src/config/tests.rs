@@ -11,6 +11,7 @@ mod notify;
 mod requests;
 mod secrets;
 mod shapes;
+mod tables;
 
 use std::path::Path;
 

@@ -95,6 +95,9 @@ text_enum! {
         Retry = "retry",
         /// It found its target taken by another run.
         TargetBusy = "target_busy",
+        /// It made a run for each of its tables, or found that these have not ended. It does not count against the run's
+        /// attempts.
+        WaitsForTables = "waits_for_tables",
         /// Its worker stopped and gave the run back. It does not count against the run's attempts.
         HandedBack = "handed_back",
         /// Its worker said nothing for longer than the lease.

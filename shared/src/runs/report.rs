@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{CheckResult, Outcome, ProbeReport, Rejections, RunVerification, SourcePreview};
+use super::{CheckResult, Outcome, ProbeReport, Rejections, RunState, RunVerification, SourcePreview};
 use crate::backfills::Window;
 use crate::config::ColumnType;
 
@@ -46,6 +46,9 @@ pub struct RunReport {
     pub files: Vec<FileReceipt>,
     /// Number of files that were read.
     pub files_total: u64,
+    /// The tables of a run with a table for each file, in the order of their names. The numbers of the report are their sums.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tables: Vec<TableReport>,
     /// The loaded columns, with their types and the reasons for them.
     pub columns: Vec<ColumnReport>,
     /// Differences from the contract, or from the table as it was.
@@ -104,8 +107,25 @@ const LISTED_FILES: usize = 1_000;
 const LISTED_WARNINGS: usize = 100;
 
 impl RunReport {
+    /// Adds a table to a report about several, with its numbers.
+    pub fn add_table(&mut self, table: TableReport) {
+        self.files_total += table.files_total;
+        self.rows_read += table.rows_read;
+        self.rows_inserted += table.rows_inserted;
+        self.rows_updated += table.rows_updated;
+        self.rows_duplicate += table.rows_duplicate;
+        self.rows_quarantined += table.rows_quarantined;
+        self.rows_filtered += table.rows_filtered;
+        self.rows_deleted += table.rows_deleted;
+        self.left_out_total += table.left_out_total;
+        self.tables.push(table);
+    }
+
     /// The outcome of the run, from the report as it is now.
     pub fn judge(&self) -> Outcome {
+        if !self.tables.is_empty() {
+            return self.judge_tables();
+        }
         if self.nothing_loaded() {
             return Outcome::NothingLoaded;
         }
@@ -113,6 +133,16 @@ impl RunReport {
             || self.previews.iter().any(|preview| preview.problem.is_some());
         let lost = self.rows_quarantined > 0 || self.left_out_total > 0;
         if unusable || lost || !self.warnings.is_empty() { Outcome::WithWarnings } else { Outcome::Clean }
+    }
+
+    /// The outcome of a run with several tables: clean if it is that for each of them and no file was left out.
+    fn judge_tables(&self) -> Outcome {
+        let is = |outcome| self.tables.iter().all(|table| table.outcome == Some(outcome));
+        if is(Outcome::NothingLoaded) {
+            return Outcome::NothingLoaded;
+        }
+        let lost = self.left_out_total > 0 || !self.warnings.is_empty();
+        if is(Outcome::Clean) && !lost { Outcome::Clean } else { Outcome::WithWarnings }
     }
 
     /// Whether rows or files arrived and none of them is in the table, or no connection that was tried can be used.
@@ -148,6 +178,71 @@ impl RunReport {
             let more = self.warnings.len() - LISTED_WARNINGS;
             self.warnings.truncate(LISTED_WARNINGS);
             self.warnings.push(format!("… and {more} more"));
+        }
+    }
+}
+
+/// One table of a run with a table for each file.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct TableReport {
+    /// The table as its run names it.
+    pub table: String,
+    /// The run that loaded it, with the report. `None` in a plan and a check, which make no further runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run_id: Option<Uuid>,
+    /// The state of that run. `None` in a plan and a check.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<RunState>,
+    /// The outcome. `None` unless the table was loaded, or could be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    /// Stable code of the failure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error_code: Option<String>,
+    /// The failure as a sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Number of files that were read.
+    pub files_total: u64,
+    /// See [`RunReport`].
+    pub rows_read: u64,
+    /// See [`RunReport`].
+    pub rows_inserted: u64,
+    /// See [`RunReport`].
+    pub rows_updated: u64,
+    /// See [`RunReport`].
+    pub rows_duplicate: u64,
+    /// See [`RunReport`].
+    pub rows_quarantined: u64,
+    /// See [`RunReport`].
+    pub rows_filtered: u64,
+    /// See [`RunReport`].
+    pub rows_deleted: u64,
+    /// Number of files that were not read.
+    pub left_out_total: u64,
+    /// The report of a plan or a check about this table.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(no_recursion)]
+    pub report: Option<Box<RunReport>>,
+}
+
+impl TableReport {
+    /// A table with the numbers of a report about it.
+    pub fn of(report: &RunReport) -> Self {
+        Self {
+            table: report.table.clone(),
+            outcome: report.outcome,
+            files_total: report.files_total,
+            rows_read: report.rows_read,
+            rows_inserted: report.rows_inserted,
+            rows_updated: report.rows_updated,
+            rows_duplicate: report.rows_duplicate,
+            rows_quarantined: report.rows_quarantined,
+            rows_filtered: report.rows_filtered,
+            rows_deleted: report.rows_deleted,
+            left_out_total: report.left_out_total,
+            ..Self::default()
         }
     }
 }

@@ -27,6 +27,8 @@ pub(super) fn waits_for() -> String {
     format!(
         "case when r.unknown_since is not null then 'answer'
               when r.waits_for_run is not null then 'table'
+              when r.divided_at is not null
+                   and exists (select from runs part where part.part_of = r.id and part.finished_at is null) then 'table'
               when r.waits_on is not null then 'outage'
               when r.held = 'paused' or exists (select from pauses p where {HOLDS}) then 'pause'
               when r.held is not null then 'limit'

@@ -69,7 +69,7 @@ pub async fn list(
                    and ($4::text[] is null or name = any($4))
                  order by name collate "C", version desc limit $3) config
            left join lateral (select id, state, outcome, target_table, created_at from runs
-                              where runs.name = config.name and kind = 'run' order by id desc limit 1) run on true
+                              where runs.name = config.name and kind = 'run' and part_of is null order by id desc limit 1) run on true
            left join schedules schedule on schedule.name = config.name
                                        and schedule.state in ('waiting', 'active', 'stopping')
            order by config.name collate "C""#,

@@ -35,6 +35,7 @@ impl Extraction {
             stop: CancellationToken::new(),
             progress: Default::default(),
             young: YoungFiles::Wait,
+            files: Default::default(),
             unpack: Default::default(),
             values: Vec::new(),
             old_below: Vec::new(),

@@ -17,6 +17,7 @@ mod remote_paths;
 mod sample;
 pub mod sftp;
 pub mod store;
+pub mod tables;
 mod workbooks;
 
 use std::borrow::Cow;
@@ -35,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 use self::cloud::CloudCredentials;
 use self::containers::UnpackLimits;
 use self::parents::Parents;
+pub use self::tables::WantedFiles;
 use crate::error::{PipelineError, Result};
 use crate::input::InputFile;
 use crate::progress::Progress;
@@ -70,6 +72,8 @@ pub struct ExtractContext {
     pub progress: Arc<Progress>,
     /// The treatment of files that may still be being written.
     pub young: YoungFiles,
+    /// Which of the files are wanted.
+    pub files: WantedFiles,
     /// Limits for what comes out of archives and encrypted files.
     pub unpack: UnpackLimits,
     /// Values of the placeholders in each source's requests, such as `since`, in the order of the sources. A source beyond
@@ -203,5 +207,5 @@ async fn extract_each(config: &PipelineConfig, context: &ExtractContext) -> Resu
             *name = shown;
         }
     }
-    Ok(all)
+    tables::keep(all, &context.files)
 }

@@ -33,7 +33,11 @@ pub(super) fn expand(extracted: Extracted, context: &ExtractContext) -> Extracte
                     constants.extend(column.map(|column| (column, Some(sheet.name.clone()))));
                     InputFile {
                         name: format!("{}!{}", file.name, sheet.name),
-                        sheet: Some(Arc::new(SheetPlace { index: sheet.index, spool: context.spool.clone() })),
+                        sheet: Some(Arc::new(SheetPlace {
+                            index: sheet.index,
+                            name: sheet.name,
+                            spool: context.spool.clone(),
+                        })),
                         constants,
                         ..file.clone()
                     }

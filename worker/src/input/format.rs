@@ -123,6 +123,25 @@ pub fn decrypted_name(name: &str) -> Option<&str> {
     named(ENCRYPTED, &suffix.to_ascii_lowercase()).map(|()| rest)
 }
 
+/// The name of a file without its folders and without the suffixes that elt knows: `orders.2026` for `in/orders.2026.csv.gz`.
+pub fn stem(name: &str) -> &str {
+    let mut stem = name.rsplit_once('/').map_or(name, |(_, last)| last);
+    let is_known = |suffix: &str| {
+        named(FORMATS, suffix).or_else(|| named(FORMATS_WITH_OPTIONS, suffix)).is_some()
+            || named(COMPRESSIONS, suffix).is_some()
+            || named(ARCHIVES, suffix).is_some()
+            || named(ENCRYPTED, suffix).is_some()
+            || suffix == "tar"
+    };
+    while let Some((before, suffix)) = stem.rsplit_once('.') {
+        if before.is_empty() || !is_known(&suffix.to_ascii_lowercase()) {
+            break;
+        }
+        stem = before;
+    }
+    stem
+}
+
 /// The reason why a file is left out whose suffix is not one of a format that is read.
 pub fn other_suffix(name: &str) -> String {
     if let Suffixes::File(suffix, _) = suffixes(name)
@@ -201,6 +220,22 @@ mod tests {
             for format in [None, Some(Format::Csv)] {
                 assert!(!matches!(found(&name, format), Some((Format::Container(Container::Pgp), _))), "{suffix}");
             }
+        }
+    }
+
+    #[test]
+    fn a_stem_has_no_suffix_that_elt_knows() {
+        for (name, expected) in [
+            ("in/orders.2026.csv.gz", "orders.2026"),
+            ("A.CSV.GZ.PGP", "A"),
+            ("box.tar.gz", "box"),
+            ("export.dat", "export.dat"),
+            ("orders", "orders"),
+            (".csv", ".csv"),
+            ("in.csv/a.xlsx", "a"),
+            ("https://h/x/y.ndjson", "y"),
+        ] {
+            assert_eq!(stem(name), expected, "{name}");
         }
     }
 

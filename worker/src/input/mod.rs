@@ -19,7 +19,7 @@ use elt_shared::config::{AfterLoad, FileOptions};
 
 pub use decompress::decompressed;
 pub use elt_shared::config::FileContainer as Container;
-pub use format::{Compression, Format, decrypted_name, format_of, nameable, other_suffix};
+pub use format::{Compression, Format, decrypted_name, format_of, nameable, other_suffix, stem};
 pub use stamp::Stamp;
 pub use version::Version;
 
@@ -106,6 +106,8 @@ impl InputFile {
 pub struct SheetPlace {
     /// Its place among the sheets, counted from 0.
     pub index: usize,
+    /// Its name.
+    pub name: String,
     /// The folder for what does not fit into memory while it is read.
     pub spool: PathBuf,
 }

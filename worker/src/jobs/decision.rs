@@ -7,6 +7,7 @@ use elt_shared::config::RetryConfig;
 use elt_shared::explained::{Code, sentence};
 use elt_shared::redaction;
 use elt_shared::runs::leases::retry_pause;
+use elt_shared::runs::lifecycle::NewPart;
 use elt_shared::runs::report::RunReport;
 use elt_shared::runs::{AttemptEnd, End, Outcome};
 use elt_shared::store::runs::Run;
@@ -35,6 +36,8 @@ pub(super) enum Decision {
     Retry { pause: Duration, code: String, error: String },
     /// It waits for the run that has its target.
     Wait(Uuid),
+    /// It waits for the runs of its tables, of which these are to be made. `report`: what it found out about its sources.
+    WaitForTables { tables: Vec<NewPart>, report: Option<Box<RunReport>> },
     /// It waits for something that is away.
     WaitForOutage(OutageWait),
     /// It may have loaded, so its target is asked. If it did not load, it ends as `if_not_loaded` says; `None`: it is
@@ -129,6 +132,7 @@ impl Decision {
             Step::RetryLater => Self::Retry { pause: retry_pause(retry, run.attempt), code, error },
             Step::WaitForOutage => Self::wait_for_outage(run, about, failure, retry),
             Step::FailAfterWait => Self::Finished(failure.end_after_wait(about)),
+            Step::WaitForTables => failure.tables().unwrap_or_else(|| Self::Finished(failure.end())),
             Step::Wait => failure.holder().map_or_else(|| Self::Finished(failure.end()), Self::Wait),
             Step::HandBack => Self::HandBack,
             Step::AskAgain => Self::AskAgain { code, error },
@@ -195,6 +199,9 @@ impl Decision {
                 tracing::warn!(code, "whether the run loaded is still unknown; its target is asked again: {error}");
             }
             Self::Wait(holder) => tracing::info!("run waits for run {holder}, which loads into the same table"),
+            Self::WaitForTables { tables, .. } => {
+                tracing::info!(tables = tables.len(), "the run waits for its tables, each loaded by a run of its own");
+            }
             Self::HandBack => tracing::info!("run handed back to the queue: the worker stops"),
             Self::Lost => tracing::warn!("another attempt has taken over the run"),
         }
@@ -219,6 +226,7 @@ impl Failure {
             Self::Error(PipelineError::Fenced) => AttemptResult::Fenced,
             Self::Error(PipelineError::NotLoaded) => AttemptResult::NotLoaded,
             Self::Error(PipelineError::TargetBusy { .. }) => AttemptResult::TargetBusy,
+            Self::Error(PipelineError::WaitsForTables { .. }) => AttemptResult::WaitsForTables,
             Self::Error(error) if waits && error.outage().is_some() => AttemptResult::Away,
             Self::Error(error) if error.is_retryable() => AttemptResult::MayPass,
             Self::Error(_) => AttemptResult::Permanent,
@@ -263,6 +271,16 @@ impl Failure {
     fn holder(&self) -> Option<Uuid> {
         match self {
             Self::Error(PipelineError::TargetBusy { run, .. }) => run.parse().ok(),
+            Self::Error(_) | Self::CutOff => None,
+        }
+    }
+
+    /// The wait for the runs of its tables; `None` unless the attempt ended with it.
+    fn tables(&self) -> Option<Decision> {
+        match self {
+            Self::Error(PipelineError::WaitsForTables { tables, report }) => {
+                Some(Decision::WaitForTables { tables: tables.clone(), report: report.clone() })
+            }
             Self::Error(_) | Self::CutOff => None,
         }
     }

@@ -110,7 +110,8 @@ async fn take(worker: &WorkerContext, id: Uuid) -> Result<(Taken, Option<TargetP
     let Some(run) = found.filter(|run| !run.state.is_final()) else { return Ok((Taken::NotNeeded, None)) };
     // A config that cannot be read fails the attempt, which says why.
     let config = worker.configs.get(&worker.db, &worker.settings, run.config_id).await.ok();
-    let place = config.as_ref().and_then(|config| TargetPlace::of(&config.target, worker.settings.target_url.as_ref()));
+    let target = config.as_ref().map(|config| config.target.of_run(&run.target_table));
+    let place = target.and_then(|target| TargetPlace::of(&target, worker.settings.target_url.as_ref()));
     // Only runs that change their target wait for each other, or try to reach it for each other. A person waits for the
     // others, which find out for themselves.
     let changes_target = matches!(run.kind, RunKind::Run | RunKind::Replay | RunKind::Undo);
@@ -148,6 +149,11 @@ async fn supervise(
     // A failure only delays the runs that wait: the sweeper does the same.
     if is_limited && let Err(error) = lifecycle::release(&worker.db, &run.queue, &run.name).await {
         tracing::debug!(%error, "could not wake the runs that wait for this one");
+    }
+    if let Some(whole) = run.part_of
+        && let Err(error) = lifecycle::wake_whole(&worker.db, whole).await
+    {
+        tracing::debug!(%error, "could not let the run of all tables end; the sweeper does it");
     }
     if let Some(backfill) = run.backfill_id
         && let Err(error) = backfills::advance_now(&worker.db, backfill).await
@@ -272,7 +278,8 @@ async fn work(
     let retry = context.config.retry.clone();
     note_seen(&worker, &context).await;
     let result = pipeline::run(&context).await;
-    if result.is_ok() && matches!(context.run.kind, RunKind::Run | RunKind::Replay) {
+    let loads = matches!(context.run.kind, RunKind::Run | RunKind::Replay) && !context.config.target.has_tables();
+    if result.is_ok() && loads {
         worker.housekeeper.after_load(&context, &worker.settings, &worker.stopping);
     }
     (result, retry)
@@ -290,6 +297,8 @@ async fn prepare(
         let kept = notifications::note_rules(&worker.db, run.config_id, &config.notify).await;
         kept.map_err(|source| PipelineError::Control { doing: "keep what the config says about messages", source })?;
     }
+    let mut config = PipelineConfig::clone(&config);
+    config.target = config.target.of_run(&run.target_table);
     Ok(RunContext {
         control: worker.db.clone(),
         default_target: worker.settings.target_url.clone(),
@@ -300,7 +309,7 @@ async fn prepare(
         network: worker.settings.network_of_configs(),
         cloud: config_cache::lent_credentials(&worker.db, &worker.settings, run.config_id, &config).await?,
         tokens: worker.tokens.clone(),
-        config: PipelineConfig::clone(&config),
+        config,
         run,
         stop,
         progress,
@@ -313,7 +322,9 @@ async fn prepare(
 /// seen as a change.
 async fn note_seen(worker: &WorkerContext, context: &RunContext) {
     let run = &context.run;
-    let Some(schedule) = run.schedule_id.filter(|_| run.kind == RunKind::Run && !run.is_unknown()) else { return };
+    // A run that only waits for the runs of its tables reads no sources, so what changed meanwhile is for the next run.
+    let reads = run.kind == RunKind::Run && !run.is_unknown() && run.divided_at.is_none();
+    let Some(schedule) = run.schedule_id.filter(|_| reads) else { return };
     let used = paths::UsedConfig { config_id: run.config_id, queue: &run.queue, options: &run.options };
     let look = paths::change_check_context(
         &worker.settings,

@@ -32,7 +32,13 @@ pub(super) fn measure(
     match (written, decision) {
         (Written::Stopped, _) => metrics.run_ended(run, RunState::Stopped, took, None),
         (Written::Yes, Decision::Succeeded(report, _)) => {
-            metrics.run_ended(run, RunState::Succeeded, took, Some(report))
+            // The rows of several tables are counted at the runs that loaded them.
+            metrics.run_ended(
+                run,
+                RunState::Succeeded,
+                took,
+                Some(&**report).filter(|report| report.tables.is_empty()),
+            );
         }
         (Written::Yes, Decision::Finished(end)) => metrics.run_ended(run, end.state(), took, None),
         (Written::Yes, Decision::Retry { code, .. }) => metrics.retried(code),
@@ -47,7 +53,7 @@ fn end(decision: &Decision) -> AttemptEnd {
         Decision::Finished(End::Stopped) => AttemptEnd::Stopped,
         Decision::Finished(_) => AttemptEnd::Failed,
         Decision::Retry { .. } => AttemptEnd::Retried,
-        Decision::Wait(_) => AttemptEnd::Waits,
+        Decision::Wait(_) | Decision::WaitForTables { .. } => AttemptEnd::Waits,
         Decision::WaitForOutage(_) => AttemptEnd::Outage,
         Decision::AskTarget { .. } | Decision::AskAgain { .. } => AttemptEnd::Unknown,
         Decision::HandBack => AttemptEnd::HandedBack,

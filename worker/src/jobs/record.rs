@@ -115,6 +115,10 @@ async fn write(db: &PgPool, run: &Run, decision: &Decision, at: &Snapshot) -> sq
             let wait = lifecycle::Wait { shown: &wait.shown, failure, longest, pause: wait.pause, server };
             lifecycle::wait(&mut tx, id, epoch, &wait).await?.into()
         }
+        Decision::WaitForTables { tables, report } => {
+            let report = report.as_deref().map(as_json);
+            lifecycle::wait_for_parts(&mut tx, run, tables, report.as_ref()).await?.into()
+        }
         Decision::Wait(holder) => lifecycle::wait_for_target(&mut tx, id, epoch, *holder).await?.into(),
         Decision::HandBack => lifecycle::hand_back(&mut tx, id, epoch).await?.into(),
         // Nothing of a lost attempt may be written, so there is nothing to commit either.

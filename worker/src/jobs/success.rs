@@ -7,7 +7,12 @@ use elt_shared::store::runs::Run;
 /// Logs that a run succeeded. A run that left something out is a warning, so that people who search the log for
 /// warnings find it.
 pub(super) fn log(run: &Run, report: &RunReport, outcome: Outcome) {
-    let (did, rows) = (did(run.kind, &run.target_table, report), report.rows_inserted);
+    let table = match report.tables.len() {
+        0 => run.target_table.clone(),
+        1 => report.tables[0].table.clone(),
+        tables => format!("{tables} tables"),
+    };
+    let (did, rows) = (did(run.kind, &table, report), report.rows_inserted);
     match outcome {
         Outcome::Clean => tracing::info!(rows, "{did}"),
         Outcome::WithWarnings | Outcome::NothingLoaded => {

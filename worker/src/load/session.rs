@@ -103,6 +103,12 @@ impl Session {
     /// # Errors
     /// A target that cannot be used or reached; a missing schema that may not be made.
     pub async fn open(context: &RunContext) -> Result<Self> {
+        if context.config.target.has_tables() {
+            return Err(PipelineError::Internal(format!(
+                "the pattern {} was taken for a table",
+                context.config.target.table
+            )));
+        }
         let attempt = Attempt::of(&context.run);
         let mut connection = connect(context, attempt).await?;
         let table = TableRef::find(&mut connection, &context.config.target.table).await?;

@@ -5,6 +5,7 @@ use elt_shared::runs::report::{FileReceipt, RunReport};
 use super::combined_csv_owner;
 use super::extract_and_load::Execution;
 use super::refuse_input::refuse_failed_source;
+use super::tables::refuse_table_of_others;
 use crate::contract::decide;
 use crate::error::Result;
 use crate::load::checks::names;
@@ -14,6 +15,7 @@ use crate::run_context::RunContext;
 /// Extracts and validates: every file is read and every column gets its type, and nothing is written.
 pub async fn check(context: &RunContext) -> Result<RunReport> {
     let mut session = Session::open(context).await?;
+    refuse_table_of_others(context, &mut session).await?;
     let execution = Execution::dry_run(context)?;
     combined_csv_owner::check(context, &context.extract_context()).await?;
     let asking = execution.ask(&mut session).await?;

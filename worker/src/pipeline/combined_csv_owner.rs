@@ -26,6 +26,10 @@ use crate::run_context::RunContext;
 /// # Errors
 /// As [`claim`].
 pub async fn check(context: &RunContext, extract: &ExtractContext) -> Result<()> {
+    // A pipeline with a table for each file writes none.
+    if context.config.target.pattern.is_some() {
+        return Ok(());
+    }
     let path = context.combined_csv();
     refuse_other_suffix(context, &path)?;
     match OutputPlace::look(&context.roots, &path).map_err(|error| no_place(&path, error))? {

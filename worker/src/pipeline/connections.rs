@@ -15,6 +15,9 @@ use crate::load::session::Session;
 use crate::load::trial_write;
 use crate::run_context::RunContext;
 
+/// Name of a table that no pattern makes.
+const OF_NO_FILE: &str = "_elt_of_no_file";
+
 /// Tests every source, one after the other, and then the target. A connection that is not usable is part of the report, not an
 /// error.
 pub async fn test(context: &RunContext) -> Result<RunReport> {
@@ -80,10 +83,21 @@ async fn try_target(context: &RunContext) -> ProbeReport {
 }
 
 async fn describe_target(context: &RunContext) -> Result<String> {
+    let pattern = context.config.target.pattern.as_ref().filter(|_| context.config.target.has_tables());
+    let mut context = context.clone();
+    if pattern.is_some() {
+        // The tables are found by the names of the files, so a table that cannot be one of them stands for all.
+        context.config.target = context.config.target.with_table(OF_NO_FILE);
+    }
+    let context = &context;
     let mut session = Session::open(context).await?;
     let before = session.table_state().await?;
     let warning = trial_write::try_writing(&mut session, before.as_ref()).await?;
     let found = match &before {
+        _ if pattern.is_some() => {
+            let pattern = pattern.map(ToString::to_string).unwrap_or_default();
+            format!("a table {pattern} for each file: a plan shows them")
+        }
         Some(before) => {
             let own = before.existing.columns.iter().filter(|column| !column.is_internal()).count();
             format!("the table {} with {own} columns", session.table)

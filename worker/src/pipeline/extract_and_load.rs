@@ -15,6 +15,7 @@ use super::begin::{Beginning, Finished, begin};
 use super::incremental::Asking;
 use super::locate_json_rows::{self, Located};
 use super::refuse_input::{refuse_failed_source, refuse_incomplete_replace};
+use super::tables::refuse_table_of_others;
 use super::work_folder::WorkFolder;
 use super::{combined_csv_owner, replay};
 use crate::contract::decide;
@@ -45,8 +46,8 @@ const TRIES_PER_REFUSAL: usize = 8;
 
 /// What an execution is for.
 enum Purpose {
-    /// The sources are loaded, and written into the combined CSV at this place.
-    Run { csv: Arc<OutputPlace> },
+    /// The sources are loaded, and written into the combined CSV at this place. `None`: no combined CSV is written.
+    Run { csv: Option<Arc<OutputPlace>> },
     /// Rejected rows are loaded again.
     Replay {
         /// The rejected rows as files.
@@ -66,9 +67,14 @@ pub async fn run(context: &RunContext) -> Result<RunReport> {
             (session, *report)
         }
         Beginning::Nothing(mut session) => {
+            refuse_table_of_others(context, &mut session).await?;
             let folder = WorkFolder::create(context)?;
-            // The path is claimed before anything is extracted, because a run that cannot write its CSV must not load.
-            let csv = combined_csv_owner::claim(context).await?;
+            // The path is claimed before anything is extracted, because a run that cannot write its CSV must not load. The
+            // run of one of many tables writes none, because they all would write the same one.
+            let csv = match context.config.target.pattern {
+                Some(_) => None,
+                None => Some(combined_csv_owner::claim(context).await?),
+            };
             let execution = Execution { context, folder, purpose: Purpose::Run { csv } };
             let report = execution.execute(&mut session).await?;
             (session, report)
@@ -82,6 +88,7 @@ pub async fn run(context: &RunContext) -> Result<RunReport> {
 /// Does what a run would do, and rolls it back.
 pub async fn plan(context: &RunContext) -> Result<RunReport> {
     let mut session = Session::open(context).await?;
+    refuse_table_of_others(context, &mut session).await?;
     let execution = Execution::dry_run(context)?;
     combined_csv_owner::check(context, &context.extract_context()).await?;
     let report = execution.execute(&mut session).await?;
@@ -255,7 +262,10 @@ impl<'a> Execution<'a> {
         report.drift = decision.drift.clone();
         report.warnings.extend(decision.warnings);
         let (csv, replayed) = match &self.purpose {
-            Purpose::Run { csv } => (Some(combined_csv_owner::open(csv, &context.config.output)?), &[][..]),
+            Purpose::Run { csv } => {
+                let open = |place| combined_csv_owner::open(place, &context.config.output);
+                (csv.as_ref().map(open).transpose()?, &[][..])
+            }
             Purpose::Replay { ids, .. } => (None, ids.as_slice()),
             Purpose::DryRun => (None, &[][..]),
         };
@@ -382,7 +392,7 @@ impl<'a> Execution<'a> {
         if matches!(self.purpose, Purpose::DryRun) {
             return report;
         }
-        if let (Some(csv), Purpose::Run { csv: place }) = (csv, &self.purpose)
+        if let (Some(csv), Purpose::Run { csv: Some(place) }) = (csv, &self.purpose)
             && let Err(error) = combined_csv_owner::publish(self.context, place, csv).await
         {
             let next_step = error.next_step();

@@ -3,6 +3,7 @@
 //! # Layout
 //! - [`begin`]: the target is asked whether an earlier attempt did the work already
 //! - [`extract_and_load`]: a run, and a plan and a replay, which take the same steps
+//! - [`tables`]: a config with a table for each file
 //! - [`undo`]: the rows that a run inserted are deleted
 //! - [`verify`]: the table and the sources are compared with what a run loaded
 //! - [`check`]: a report about what would be loaded
@@ -26,6 +27,7 @@ mod locate_json_rows;
 mod refuse_input;
 mod replay;
 mod replay_dialect;
+mod tables;
 mod undo;
 mod verify;
 mod work_folder;
@@ -42,6 +44,9 @@ use crate::run_context::RunContext;
 /// See [`PipelineError`](crate::error::PipelineError). Nothing of this attempt is in the target then, unless
 /// [`commit_sent`](crate::progress::Progress::commit_sent) says that it may be.
 pub async fn run(context: &RunContext) -> Result<RunReport> {
+    if context.config.target.has_tables() {
+        return tables::run(context).await;
+    }
     match context.run.kind {
         RunKind::Run => extract_and_load::run(context).await,
         RunKind::Plan => extract_and_load::plan(context).await,

@@ -81,7 +81,7 @@ pub struct SkippedRun {
     run_id: Uuid,
     /// Pipeline name.
     name: String,
-    /// Stable code of the reason: `already_retried`, `already_undone` or `run_of_backfill`.
+    /// Stable code of the reason: `already_retried`, `already_undone`, `run_of_backfill` or `run_of_tables`.
     #[schema(example = "already_retried")]
     code: String,
     /// The reason as a sentence.

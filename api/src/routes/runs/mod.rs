@@ -24,7 +24,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-pub use start::{Kind, accepted, of_config, pipeline_of};
+pub use start::{Kind, accepted, of_config, pipeline_of, refuse_whole};
 pub use view::{AttemptView, RunView};
 
 use super::configs;
@@ -251,6 +251,11 @@ async fn retry(
             Code::RunOfBackfill,
             format!("the run is one of the backfill {backfill}"),
             "Resume the backfill: it loads its windows again that have failed or were stopped.",
+        )),
+        Some(RetryAnswer::PartOf(whole)) => Err(Error::conflict(
+            Code::RunOfTables,
+            format!("the run loads one table of the run {whole}"),
+            "Retry that run: it loads only the tables that are missing.",
         )),
         Some(RetryAnswer::Unfinished(run)) => Err(Error::conflict(
             Code::NotFinished,

@@ -123,7 +123,8 @@ pub async fn undo(
     note.object("run", id);
     let run = find(&state, &caller, id).await?;
     let config = configs::find(&state, &caller, run.config_id).await?;
-    let pipeline = pipeline_of(&state, &config).await?;
+    let mut pipeline = pipeline_of(&state, &config).await?;
+    pipeline.target = pipeline.target.of_run(&run.target_table);
     let mut tx = state.db.begin().await?;
     if let Some(known) = once.known(&mut tx, &caller, &id).await? {
         return Ok(known);
@@ -146,7 +147,7 @@ pub async fn verify(
     Path(id): Path<Uuid>,
 ) -> Result<Response> {
     note.object("run", id);
-    find(&state, &caller, id).await?;
+    refuse_whole(&find(&state, &caller, id).await?)?;
     let mut tx = state.db.begin().await?;
     if let Some(known) = once.known(&mut tx, &caller, &id).await? {
         return Ok(known);
@@ -165,7 +166,23 @@ pub async fn verify(
     }
 }
 
+/// Refuses what is about the rows of one table, for a run with several.
+///
+/// # Errors
+/// 409 when the run has made a run for each of its tables.
+pub fn refuse_whole(run: &Run) -> Result<()> {
+    match run.divided_at {
+        Some(_) => Err(Error::conflict(
+            Code::RunOfTables,
+            "each table of the run was loaded by a run of its own",
+            "Use the run of the table: the report of this run names it.",
+        )),
+        None => Ok(()),
+    }
+}
+
 async fn can_be_undone(tx: &mut PgConnection, run: &Run, pipeline: &PipelineConfig) -> Result<()> {
+    refuse_whole(run)?;
     if run.is_unknown() {
         return Err(unknown(run));
     }

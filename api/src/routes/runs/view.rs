@@ -34,6 +34,8 @@ pub struct RunView {
     pub retry_of: Option<Uuid>,
     /// The backfill that made it; `null` when none did.
     pub backfill_id: Option<Uuid>,
+    /// The run that made it for one of its tables; `null` when it is not one of several runs that belong together.
+    pub part_of: Option<Uuid>,
     /// The part of time that it loads; `null`: what the sources deliver.
     pub window: Option<Window>,
     /// The queue its ticket is on.
@@ -154,6 +156,7 @@ impl From<Run> for RunView {
             waiting: Waiting::of(&run),
             window: run.window(),
             backfill_id: run.backfill_id,
+            part_of: run.part_of,
             outages: run.outages,
             id: run.id,
             kind: run.kind,

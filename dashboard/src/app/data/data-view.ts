@@ -63,6 +63,8 @@ export class DataView {
   readonly internal = input<string>();
   readonly rows = input<string>();
   readonly row = input<string>();
+  /** Which of its tables, when it has a table for each file. */
+  readonly table = input<string>();
 
   /** The chosen YAML file. It is sent with each request and not stored. */
   protected readonly file = inject(TargetFile).file;
@@ -70,7 +72,7 @@ export class DataView {
     const file = this.file();
     if (file !== undefined) return { yaml: file.yaml };
     const config = Number(this.config());
-    return this.isAdmin && config > 0 ? { config } : undefined;
+    return this.isAdmin && config > 0 ? { config, table: this.table() } : undefined;
   });
   protected readonly look = computed<Look>(
     () =>
@@ -151,7 +153,7 @@ export class DataView {
 
   protected pick(config: string): void {
     this.file.set(undefined);
-    void this.router.navigate([], { queryParams: { config: config || null } });
+    void this.router.navigate([], { queryParams: { config: config || null, table: null } });
   }
 
   protected sortBy(column: string): void {

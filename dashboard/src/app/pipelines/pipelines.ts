@@ -10,7 +10,7 @@ import { paged } from '../core/paged';
 import { settled } from '../core/settled';
 import { Shortcuts } from '../core/shortcuts';
 import { Toaster } from '../core/toaster';
-import { ShownState, shownState } from '../runs/run-words';
+import { ShownState, intoWords, shownState } from '../runs/run-words';
 import { Confirmation } from '../shared/confirm';
 import { Empty } from '../shared/empty';
 import { Icon } from '../shared/icon';
@@ -62,6 +62,7 @@ export class Pipelines {
   protected readonly actions = ACTIONS;
   protected readonly priorities = PRIORITY_WORDS;
   protected readonly count = count;
+  protected readonly intoWords = intoWords;
 
   constructor() {
     inject(Shortcuts).offerReload(this.list.first);

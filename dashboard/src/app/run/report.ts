@@ -31,6 +31,7 @@ const NOTHING: RunReport = {
   table: '',
   files: [],
   files_total: 0,
+  tables: [],
   columns: [],
   drift: [],
   ddl: [],

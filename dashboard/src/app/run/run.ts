@@ -29,6 +29,7 @@ import {
   canUndo,
   canVerify,
   hasColumns,
+  intoWords,
   isOver,
   kindWord,
   nextTry,
@@ -63,6 +64,7 @@ import { readReport, sharesOf } from './report';
 import { SourceState } from './source-state';
 import { stepsOf } from './steps';
 import { StoppedBy } from './stopped-by';
+import { Tables } from './tables';
 import { Verdict } from './verdict';
 import { Verification } from './verification';
 
@@ -99,6 +101,7 @@ interface Tab {
     SourceState,
     StateBadge,
     StoppedBy,
+    Tables,
     Time,
     Verdict,
     Verification,
@@ -198,6 +201,7 @@ export class RunPage {
   protected readonly canRetry = canRetry;
   protected readonly canUndo = canUndo;
   protected readonly canVerify = canVerify;
+  protected readonly intoWords = intoWords;
   protected readonly kindWord = kindWord;
   protected readonly tableWord = tableWord;
   protected readonly triggerWord = triggerWord;

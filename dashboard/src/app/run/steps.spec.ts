@@ -53,6 +53,13 @@ describe('the steps of a run', () => {
     expect(told(run({ state: 'stopped', started_at: null }))).toEqual(['Queued stopped', 'Stopped stopped']);
   });
 
+  it('are those of other runs where each table is loaded by a run of its own', () => {
+    const report = { tables: [{ table: 'raw_a', state: 'failed' as const, error: 'no' }] };
+    expect(told(run({ state: 'failed', report }))).toEqual(['Queued done', 'Tables failed', 'Failed failed']);
+    const done = run({ state: 'succeeded', outcome: 'clean', report: { tables: [{ table: 'raw_a' }] } });
+    expect(told(done)).toEqual(['Queued done', 'Tables done', 'Done done']);
+  });
+
   it('end with what came of the run, not only with its success', () => {
     const ends = (of: Partial<Run>): string[] => told(run({ state: 'succeeded', ...of })).slice(-2);
     expect(ends({ outcome: 'clean' })).toEqual(['Load done', 'Clean done']);

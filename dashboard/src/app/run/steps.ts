@@ -29,8 +29,10 @@ export function stepsOf(run: Run): Step[] {
 /** The steps between the queue and the end: none for a run that ended in the queue, one for kinds without stages. */
 function worked(run: Run): Step[] {
   if (!run.started_at && isOver(run)) return [];
-  if (STAGED.has(run.kind)) return stagesOf(run);
   const state = run.state === 'running' ? 'now' : endState(run);
+  // Each table is loaded by a run of its own, which has the stages.
+  if (readReport(run.report)?.tables.length) return [{ label: 'Tables', state }];
+  if (STAGED.has(run.kind)) return stagesOf(run);
   return [{ label: kindWord(run.kind), state }];
 }
 

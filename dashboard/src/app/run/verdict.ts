@@ -24,7 +24,7 @@ const SHOWN = 5;
           @if (report().rows_quarantined > 0) {
             <p>
               {{ rejected() }}
-              @if (!dry()) {
+              @if (!dry() && report().tables.length === 0) {
                 <a routerLink="/quarantine" [queryParams]="{ run: run().id }">Show the rejected rows</a>
               }
             </p>

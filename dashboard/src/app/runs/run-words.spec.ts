@@ -2,6 +2,8 @@ import { Run } from '../core/api/models';
 import {
   canRetry,
   canStop,
+  canVerify,
+  intoWords,
   kindWord,
   lossWords,
   nextTry,
@@ -42,6 +44,14 @@ describe('run words', () => {
     expect(canStop(run({ state: 'failed' }))).toBe(false);
     expect(canRetry(run({ state: 'failed' }))).toBe(true);
     expect(canRetry(run({ state: 'succeeded' }))).toBe(false);
+  });
+
+  it('repeats a run with several tables as a whole, and verifies each table by itself', () => {
+    expect(canRetry(run({ state: 'failed', part_of: '0198' }))).toBe(false);
+    expect(canVerify(run({ state: 'succeeded', part_of: '0198' }))).toBe(true);
+    expect(canVerify(run({ state: 'succeeded', report: { tables: [{ table: 'raw_a' }] } }))).toBe(false);
+    expect(intoWords('raw_{file}')).toBe('a table for each file, raw_{file}');
+    expect(intoWords('people')).toBe('people');
   });
 
   it('measures from the first start', () => {

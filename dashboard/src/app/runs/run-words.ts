@@ -103,9 +103,12 @@ export function canStop(run: Run): boolean {
   return !isOver(run) && !run.stop_requested_at;
 }
 
-/** Whether a run can be repeated by itself. That of a backfill is repeated when the backfill is resumed. */
+/**
+ * Whether a run can be repeated by itself. That of a backfill is repeated when the backfill is resumed, and that of one of
+ * several tables with the run of all of them.
+ */
 export function canRetry(run: Run): boolean {
-  if (run.backfill_id) return false;
+  if (run.backfill_id || run.part_of) return false;
   return run.state === 'failed' || run.state === 'stopped';
 }
 
@@ -118,7 +121,14 @@ export function canUndo(run: Run): boolean {
 
 /** Whether a run loaded, so that the table and its sources can be compared with what it loaded. */
 export function canVerify(run: Run): boolean {
+  // Several tables are verified by the runs that loaded them.
+  if (run.report?.tables?.length) return false;
   return run.state === 'succeeded' && (run.kind === 'run' || run.kind === 'replay');
+}
+
+/** The table that a run loads into, as the end of "into …". Braces stand for a part of each file's name. */
+export function intoWords(table: string): string {
+  return table.includes('{') ? `a table for each file, ${table}` : table;
 }
 
 /** Milliseconds from the first start of a run to its end, or to now. `undefined` before it started. */

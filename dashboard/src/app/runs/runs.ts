@@ -38,6 +38,7 @@ import {
   canRetry,
   canStop,
   hasColumns,
+  intoWords,
   kindWord,
   lossWords,
   nextTry,
@@ -191,6 +192,7 @@ export class Runs {
   protected readonly shownState = shownState;
   protected readonly kindWord = kindWord;
   protected readonly tableWord = tableWord;
+  protected readonly intoWords = intoWords;
   protected readonly triggerWord = triggerWord;
 
   constructor() {

@@ -33,6 +33,7 @@ const LOOKS: Record<RunState | ScheduleState | BackfillState, Look> & Record<str
   retry: { tone: 'warn', icon: 'retry', label: 'Will be retried' },
   unknown: { tone: 'warn', icon: 'hourglass', label: 'Result unknown' },
   target_busy: { tone: '', icon: 'clock', label: 'Table was busy' },
+  waits_for_tables: { tone: '', icon: 'clock', label: 'Waits for its tables' },
   handed_back: { tone: '', icon: 'clock', label: 'Handed back' },
   worker_lost: { tone: 'bad', icon: 'alert', label: 'Worker lost' },
   active: { tone: 'live', icon: 'activity', label: 'Active' },

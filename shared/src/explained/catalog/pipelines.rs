@@ -228,6 +228,25 @@ pub(super) const ENTRIES: &[Entry] = &[
         ..OF_A_REQUEST
     },
     Entry {
+        code: Code::RunOfTables,
+        happened: "What was asked for concerns a run with several tables, or the run of one of them.",
+        why: "Where each file has its table, one run makes a run for each table. A retry is for the whole run, which finds out \
+            which tables are missing; undo, verify and replay are for the run of one table.",
+        next_step: "Use the run that the message names.",
+        example: "the run loads one table of the run 01a21567-d506-7b2c-9a31-0c5c2f1f0b77",
+        seen: &[Seen::Api(409), Seen::Cli],
+        ..OF_A_REQUEST
+    },
+    Entry {
+        code: Code::TableNotNamed,
+        happened: "A config with a table for each file was asked for its table.",
+        why: "`target.table` is a pattern, so it is not known which table is meant.",
+        next_step: "Name the table as well (`table`), or the run that loaded it (`run_id`).",
+        example: "the config has a table for each file, and raw_{file} is their pattern",
+        seen: &[Seen::Api(400)],
+        ..OF_A_REQUEST
+    },
+    Entry {
         code: Code::TargetConnectionsBusy,
         happened: "As many data views and exports are open as the server allows.",
         why: "`ELT_TARGET_CONNECTIONS` limits the connections to targets of all users together.",

@@ -92,6 +92,16 @@ pub(super) const ENTRIES: &[Entry] = &[
         ..IN_A_RUN
     },
     Entry {
+        code: Code::TablesFailed,
+        happened: "Some tables of a run with a table for each file were not loaded.",
+        why: "Each table is loaded by a run of its own. Those that failed or were stopped have changed nothing in their tables; \
+            the other tables are loaded.",
+        next_step: "Correct what the message says about each table, then retry the run: it loads only the tables that are \
+            missing.",
+        example: "2 of 40 tables were not loaded: raw_orders: every row is rejected; raw_people: stopped",
+        ..IN_A_RUN
+    },
+    Entry {
         code: Code::TargetBusy,
         happened: "Another run loads into the same table.",
         why: "Two runs never load into one table at the same time. The run goes back to the queue and starts when the \

@@ -347,4 +347,14 @@ pub(super) const ENTRIES: &[Entry] = &[
         reached: Reached::LetIn,
         ..IN_A_RUN
     },
+    Entry {
+        code: Code::TableNames,
+        happened: "The files of a pipeline with a table for each file do not make usable names of tables.",
+        why: "Two different names become one, such as `Orders.csv` and `orders.csv`, or there are more tables than a run may have. \
+            Nothing was loaded.",
+        next_step: "Rename one of the files that the message names, or write another pattern under `target.table`.",
+        example: "in/Orders.csv and in/orders.csv have different values and would be one table, raw_orders",
+        reached: Reached::LetIn,
+        ..IN_A_RUN
+    },
 ];

@@ -215,6 +215,17 @@ pub(super) const ENTRIES: &[Entry] = &[
         ..IN_A_RUN
     },
     Entry {
+        code: Code::TargetOfOthers,
+        happened: "The name of a file leads to a table that does not belong to its pipeline.",
+        why: "Where each file has its table, the name of a file decides which one it is. A table that elt did not make, or that \
+            another pipeline has loaded, is left alone.",
+        next_step: "Rename the file, write another pattern under `target.table`, or load into the table with a pipeline that names \
+            it.",
+        example: "could not load into public.orders: the pipeline `shop` has loaded into this table",
+        reached: Reached::LetIn,
+        ..IN_A_RUN
+    },
+    Entry {
         code: Code::TargetOutOfMemory,
         happened: "The target's server is out of memory.",
         why: "Its settings allow more memory than the machine has, or other programs use it.",

@@ -67,9 +67,13 @@ pub async fn retry_failed(
             false => match repeat(db, run.id, traceparent.clone(), created_by).await? {
                 Some(RetryAnswer::Started(new)) => Some(*new),
                 // The run was deleted in the meantime. A failed run never changes otherwise.
-                Some(RetryAnswer::Unfinished(_) | RetryAnswer::Unknown(_) | RetryAnswer::OfBackfill(_)) | None => {
-                    continue;
-                }
+                Some(
+                    RetryAnswer::Unfinished(_)
+                    | RetryAnswer::Unknown(_)
+                    | RetryAnswer::OfBackfill(_)
+                    | RetryAnswer::PartOf(_),
+                )
+                | None => continue,
             },
         };
         undos.extend(undoes.map(|subject| (subject, run.id)));
@@ -91,6 +95,9 @@ fn reason_to_skip(run: &FailedRun) -> Option<(Code, String)> {
             Code::RunOfBackfill,
             format!("the backfill {backfill} loads its window again when it is resumed"),
         ));
+    }
+    if let Some(whole) = run.part_of {
+        return Some((Code::RunOfTables, format!("a retry of the run {whole} loads its table again")));
     }
     run.undone_by.map(|undo| (Code::AlreadyUndone, format!("the run {undo} undoes it already")))
 }

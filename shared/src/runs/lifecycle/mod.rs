@@ -24,6 +24,7 @@
 //! | running | [`wait_for_target`] | queued   | worker    | another run loads into the same table |
 //! | queued  | [`take()`]        | queued     | worker    | a pause or a limit holds it, its target is away and another run tries to reach it, or another run has its table |
 //! | running | [`wait()`]          | queued, or stopped if a stop was asked for | worker | something that it needs is away; the attempt does not count |
+//! | running | [`wait_for_parts`] | queued, or stopped if a stop was asked for | worker | each of its tables is loaded by a run of its own; the attempt does not count |
 //! | running | [`hand_back`]     | queued     | worker    | the worker stops; the attempt does not count |
 //! | running | [`leave_unknown`] | queued (unknown) | worker, sweeper | COMMIT was sent and its answer is lost |
 //! | running (unknown) | [`ask_again`] | queued (unknown) | worker, sweeper | the target does not answer |
@@ -49,6 +50,7 @@
 //! - [`mod@take`]: what a worker does with a ticket
 //! - [`attempt`]: how a worker gives a run up unfinished
 //! - [`waiting`]: how runs wait for something that is away, and for each other
+//! - [`parts`]: a run that makes a run for each of its tables
 //! - [`mod@finish`]: the end of a run
 //! - [`stop`]: stopping on request, and repeating; [`bulk_retry`]: repeating many failed runs at once
 //! - [`unknown`]: runs that may have loaded
@@ -58,6 +60,7 @@
 mod attempt;
 mod bulk_retry;
 mod finish;
+mod parts;
 mod rescue;
 mod stop;
 mod take;
@@ -68,6 +71,7 @@ mod waiting;
 pub use attempt::{hand_back, retry_later, start_waiting, wait_for_target};
 pub use bulk_retry::{BulkRetry, MOST_RETRIED, SkippedRetry, retry_failed};
 pub use finish::{EndedBy, finish};
+pub use parts::{NewPart, wait_for_parts, wake_whole};
 pub use rescue::rescue;
 pub use stop::{RetryAnswer, StopAnswer, request_stop, retry, stop_of_schedule};
 pub use take::{Taken, release, release_all, take, wake_resumed};

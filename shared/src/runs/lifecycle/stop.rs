@@ -20,11 +20,21 @@ pub enum StopAnswer {
     AlreadyFinished(Run),
 }
 
-/// Asks a run to stop. `None`: the run does not exist. Workers are notified when the caller's transaction commits.
+/// Asks a run to stop, and with it the runs of its tables. `None`: the run does not exist. Workers are notified when the
+/// caller's transaction commits.
 ///
 /// An unknown run cannot be stopped right away, because it may have loaded: it stays unknown, its target is asked at
 /// once, and it ends stopped if the target says that it did not load.
 pub async fn request_stop(db: &mut PgConnection, id: Uuid) -> sqlx::Result<Option<StopAnswer>> {
+    let answer = request_stop_of_one(db, id).await?;
+    // They come last, because the run may have made them while this request waited for it.
+    for part in runs::unfinished_parts(&mut *db, id).await? {
+        request_stop_of_one(db, part).await?;
+    }
+    Ok(answer)
+}
+
+async fn request_stop_of_one(db: &mut PgConnection, id: Uuid) -> sqlx::Result<Option<StopAnswer>> {
     schedules::lock_of_run(&mut *db, id).await?;
     let Some(run) = runs::note_stop_request(db, id).await? else {
         return Ok(runs::find(db, id).await?.map(StopAnswer::AlreadyFinished));
@@ -68,6 +78,8 @@ pub enum RetryAnswer {
     Unknown(Box<Run>),
     /// It is the run of a window of this backfill, so the backfill repeats it when it is resumed.
     OfBackfill(Uuid),
+    /// It is the run of a table of this run, which loads it again when it is retried.
+    PartOf(Uuid),
 }
 
 /// Repeats a finished run as a new run of the same kind, config version and subject. `None`: the run does not exist.
@@ -96,12 +108,23 @@ pub(super) async fn repeat(
     if let Some(backfill) = old.backfill_id {
         return Ok(Some(RetryAnswer::OfBackfill(backfill)));
     }
+    // A retry of the whole run finds out which tables are missing, so that none is loaded twice.
+    if let Some(whole) = old.part_of {
+        return Ok(Some(RetryAnswer::PartOf(whole)));
+    }
     // An unknown run is unfinished, too. Its own answer says that its rows may be in the table already.
     if old.is_unknown() {
         return Ok(Some(RetryAnswer::Unknown(Box::new(old))));
     }
     if !old.state.is_final() {
         return Ok(Some(RetryAnswer::Unfinished(Box::new(old))));
+    }
+    // The run of a table may still load, although the run that made it was stopped.
+    if let Some(part) = runs::unfinished_parts(&mut *db, id).await?.first()
+        && let Some(part) = runs::find(&mut *db, *part).await?
+    {
+        let answer = if part.is_unknown() { RetryAnswer::Unknown } else { RetryAnswer::Unfinished };
+        return Ok(Some(answer(Box::new(part))));
     }
     // The process behind a private queue is gone, or soon will be.
     let queue = if is_private(&old.queue) { QUEUE } else { &old.queue };

@@ -26,15 +26,16 @@ pub(crate) async fn write_end(
         EndedBy::Attempt(epoch) => Some(epoch),
         EndedBy::StopBeforeStart => None,
     };
+    // Rows are counted once, at the run that loaded them, so a run whose tables were loaded by runs of their own has no counts.
     // A report without counts leaves those that are there, because an earlier attempt may have noted them. The stage stays
     // when the run did not succeed: it shows where it failed. Kinds without stages have none.
     sqlx::query_as(
         "update runs set state = $3, error_code = $4, error = $5, next_step = $6, report = coalesce($7, report), outcome = $8,
-                rows_read = coalesce(($7 ->> 'rows_read')::bigint, rows_read),
-                rows_inserted = coalesce(($7 ->> 'rows_inserted')::bigint, rows_inserted),
-                rows_updated = ($7 ->> 'rows_updated')::bigint,
-                rows_duplicate = ($7 ->> 'rows_duplicate')::bigint,
-                rows_quarantined = ($7 ->> 'rows_quarantined')::bigint,
+                rows_read = case when divided_at is null then coalesce(($7 ->> 'rows_read')::bigint, rows_read) end,
+                rows_inserted = case when divided_at is null then coalesce(($7 ->> 'rows_inserted')::bigint, rows_inserted) end,
+                rows_updated = case when divided_at is null then ($7 ->> 'rows_updated')::bigint end,
+                rows_duplicate = case when divided_at is null then ($7 ->> 'rows_duplicate')::bigint end,
+                rows_quarantined = case when divided_at is null then ($7 ->> 'rows_quarantined')::bigint end,
                 files_left_out = ($7 ->> 'left_out_total')::bigint,
                 finished_at = now(), lease_expires_at = null, waits_for = null, verdict = null, unknown_since = null,
                 waits_on = null, waiting_since = null,

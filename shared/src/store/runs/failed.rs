@@ -38,6 +38,8 @@ pub struct FailedRun {
     pub finished_at: Option<DateTime<Utc>>,
     /// The backfill that made it.
     pub backfill_id: Option<Uuid>,
+    /// The run that made it for one of its tables.
+    pub part_of: Option<Uuid>,
     /// A run that repeats it already, or has.
     pub retried_by: Option<Uuid>,
     /// Another undo of the same run that is unfinished or has succeeded; `None` unless this is an undo.
@@ -61,7 +63,7 @@ pub(crate) async fn failed(
     // A retry that was stopped counts as none: a person did not want it then, and asks for another now.
     sqlx::query_as(
         "select * from (
-         select r.id, r.kind, r.subject_id, r.name, r.error_code, r.finished_at, r.backfill_id,
+         select r.id, r.kind, r.subject_id, r.name, r.error_code, r.finished_at, r.backfill_id, r.part_of,
                 (select later.id from runs later where later.retry_of = r.id and later.state <> 'stopped'
                  order by later.id desc limit 1) as retried_by,
                 case when r.kind = 'undo' then
@@ -72,7 +74,8 @@ pub(crate) async fn failed(
            and ($1::timestamptz is null or r.finished_at >= $1) and ($2::timestamptz is null or r.finished_at < $2)
            and ($3::text is null or r.name = $3) and ($4::text is null or r.error_code = $4)
            and ($5::text[] is null or r.name = any($5))
-         ) found order by retried_by is not null or undone_by is not null or backfill_id is not null, id limit $6",
+         ) found order by retried_by is not null or undone_by is not null or backfill_id is not null
+                  or part_of is not null, id limit $6",
     )
     .bind(filter.since)
     .bind(filter.until)

@@ -8,6 +8,7 @@
 //! - [`attempt`]: what the worker that executes a run writes, fenced by the attempt's epoch
 //! - [`requeue`]: sending a run from its attempt back to the queue
 //! - [`waiting`]: runs that wait for something that is away, or for another run
+//! - [`parts`](mod@parts): runs that make a run for each of their tables
 //! - [`turn`]: when the run of a window may load
 //! - [`end`]: ending a run, and asking it to end
 //! - [`mod@failed`]: failed runs that may be retried together
@@ -24,6 +25,7 @@ mod list;
 pub mod old;
 mod order;
 mod page;
+mod parts;
 mod requeue;
 mod sweep;
 mod turn;
@@ -43,6 +45,8 @@ pub use failed::{FailedFilter, FailedRun, lock_retries};
 pub use list::{AttemptRow, LiveRuns, attempts, combined_csvs, find_all, live_of_schedule, live_previews_of, repeated};
 pub(crate) use order::ticket;
 pub use page::{RunFilter, list};
+pub(crate) use parts::{lock_if_parts_ended, note_part, queue_for_parts, unfinished_parts};
+pub use parts::{other_pipeline_of, parts, undone};
 pub(crate) use requeue::{
     Released, end_attempt, is_stopping, lock_holder, queue_after_loss, queue_ask, queue_for_target, queue_handed_back,
     queue_retry, queue_unknown, take_next_for_target,
@@ -94,6 +98,10 @@ pub struct Run {
     pub retry_of: Option<Uuid>,
     /// The backfill that made it.
     pub backfill_id: Option<Uuid>,
+    /// The run that made it for one of its tables. `None`: it is not one of several runs that belong together.
+    pub part_of: Option<Uuid>,
+    /// When it made a run for each of its tables. `None`: it loads itself, or has not come to that yet.
+    pub divided_at: Option<DateTime<Utc>>,
     /// The beginning of its window. `None`: it has no window, and loads what the sources deliver.
     pub window_from: Option<DateTime<Utc>>,
     /// The end of its window, which is not part of it.
@@ -200,7 +208,7 @@ impl Run {
 
 const COLUMNS: &str = "priority, held, \
      id, kind, config_id, name, target_table, trigger, schedule_id, parent_id, subject_id, retry_of, \
-     backfill_id, window_from, window_to, queue, options, state, \
+     backfill_id, part_of, divided_at, window_from, window_to, queue, options, state, \
      not_before, not_after, waits_for, waits_for_run, waiting_since, waiting_code, outages, outage_since, waits_on, \
      case when state = 'queued' and waiting_since is not null then \
          coalesce((select o.next_try_at from target_outages o where o.server = waits_on), not_before) end as next_attempt_at, stage, progress, attempt, max_attempts, epoch, worker_id, lease_expires_at, \

@@ -95,7 +95,8 @@ pub async fn remove_old(
              select p.id,
                     exists (select from runs c where c.parent_id = p.id)
                         or exists (select from runs c where c.retry_of = p.id)
-                        or exists (select from runs c where c.subject_id = p.id) as has_children
+                        or exists (select from runs c where c.subject_id = p.id)
+                        or exists (select from runs c where c.part_of = p.id) as has_children
              from passed p join unnest($5::text[], $6::uuid[]) as bounds (name, id) on bounds.name = p.name and p.id <= bounds.id
              where p.id <> all($7)
          ), removed as (

@@ -112,7 +112,8 @@ pub async fn without_ticket(db: impl PgExecutor<'_>, limit: i64) -> sqlx::Result
     // A held run is left out, because it gets a ticket when its pause ends or its limit allows it.
     // Left out are runs that something else will wake: one that waits for the holder of its target, by the holder's end;
     // one that waits for a server, by the run that tries to reach it. Of the runs that wait for one target, only the
-    // first of each queue is taken, because only one can load.
+    // first of each queue is taken, because only one can load. A run that waits for the runs of its tables is woken by the
+    // end of the last of them, and here if that worker was lost.
     sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "select r.id, r.queue, r.waits_for_run is not null as waits_for_run from runs r
          where r.state = 'queued' and r.held is null and coalesce(r.not_before, now()) <= now()
@@ -125,6 +126,8 @@ pub async fn without_ticket(db: impl PgExecutor<'_>, limit: i64) -> sqlx::Result
                     and not exists (select from runs first where first.state = 'queued' and first.waits_for_run is not null
                                        and first.queue = r.queue and first.id < r.id
                                        and (first.target_name = r.target_name or first.target_key = r.target_key))))
+           and (r.divided_at is null
+                or not exists (select from runs part where part.part_of = r.id and part.finished_at is null))
            and {TICKET_IS_GONE}
          order by r.id limit $2 for update of r skip locked"
     )))

@@ -248,8 +248,17 @@ async fn fetch(index: usize, source: &SftpSource, context: &ExtractContext, limi
             });
             continue;
         }
+        if !context.files.is_wanted(&remote.server.path(&file.path), file.format, &source.files) {
+            continue;
+        }
         // The copy gets a name of elt's own, because a name from the server could lead out of the spool folder.
         let to = folder.join(format!("sftp-{index}-{number}"));
+        if !context.files.is_fetched(file.format) {
+            let doing = || format!("make an empty file for {}", remote.server.path(&file.path));
+            tokio::fs::write(&to, b"").await.map_err(|source| SftpError::Spool { doing: doing(), source })?;
+            extracted.files.push(input(index, source, &remote, file, file.version, &to)?);
+            continue;
+        }
         match download::download(&mut remote, file, &to).await {
             Ok(Some(version)) => {
                 let input = input(index, source, &remote, file, version, &to)?;

@@ -17,7 +17,7 @@ use super::{FileStore, Listing, RemoteFile, open};
 use crate::error::{PipelineError, Result as PipelineResult};
 use crate::extract::listed_sample::ListedSample;
 use crate::extract::probe::Sample;
-use crate::extract::{ExtractContext, Extracted, LeftOut, LeftOutKind, workbooks};
+use crate::extract::{ExtractContext, Extracted, LeftOut, LeftOutKind, WantedFiles, workbooks};
 use crate::input::{Compression, Format, InputFile, RemoteTask, Stamp, Version, format_of, other_suffix};
 use crate::progress::Progress;
 
@@ -43,8 +43,8 @@ pub async fn extract_within(
     limits: &StoreLimits,
 ) -> PipelineResult<Extracted> {
     let (store, options) = (open(source, context, limits)?, options(source)?);
-    let (folder, progress) = (&*context.spool, &*context.progress);
-    let fetching = Fetching { index, store: &*store, options, limits, folder, progress };
+    let (folder, progress, wanted) = (&*context.spool, &*context.progress, &context.files);
+    let fetching = Fetching { index, store: &*store, options, limits, folder, progress, wanted };
     guarded(&*store, &context.stop, limits, fetching.all()).await
 }
 
@@ -89,8 +89,8 @@ pub(in crate::extract) async fn probe(
 ) -> PipelineResult<Sample> {
     let limits = StoreLimits { attempts: 1, total: PROBE_TIMEOUT, ..StoreLimits::default() };
     let (store, options) = (open(source, context, &limits)?, options(source)?);
-    let (folder, progress) = (&*context.spool, &*context.progress);
-    let fetching = Fetching { index, store: &*store, options, limits: &limits, folder, progress };
+    let (folder, progress, wanted) = (&*context.spool, &*context.progress, &context.files);
+    let fetching = Fetching { index, store: &*store, options, limits: &limits, folder, progress, wanted };
     guarded(&*store, &context.stop, &limits, fetching.sample()).await
 }
 
@@ -160,12 +160,15 @@ struct Fetching<'a> {
     limits: &'a StoreLimits,
     folder: &'a Path,
     progress: &'a Progress,
+    wanted: &'a WantedFiles,
 }
 
 /// What became of a file.
 enum Outcome {
     Read(Box<InputFile>),
     LeftOut(LeftOut),
+    /// It is of another table.
+    NotWanted,
 }
 
 impl Fetching<'_> {
@@ -191,6 +194,7 @@ impl Fetching<'_> {
             match outcome {
                 Outcome::Read(file) => extracted.files.push(*file),
                 Outcome::LeftOut(left_out) => extracted.left_out.push(left_out),
+                Outcome::NotWanted => {}
             }
         }
         Ok(extracted)
@@ -204,6 +208,9 @@ impl Fetching<'_> {
             Err(reason) if named => return Err(StoreError::Unreadable { name, reason }),
             Err(reason) => return left_out(LeftOutKind::Skipped, reason),
         };
+        if !self.wanted.is_wanted(&name, format.0, &self.options.files) {
+            return Ok(Outcome::NotWanted);
+        }
         let settle = self.limits.settle;
         if !named && file.version.rests_in(settle).is_some_and(|rests_in| rests_in > MAX_SETTLE) {
             let seconds = settle.as_secs();
@@ -213,6 +220,11 @@ impl Fetching<'_> {
         }
         // The copy gets a name of elt's own, because a name from the server could lead out of the spool folder.
         let to = self.folder.join(format!("store-{}-{number}", self.index));
+        if !self.wanted.is_fetched(format.0) {
+            let doing = || format!("make an empty file for {name}");
+            tokio::fs::write(&to, b"").await.map_err(|source| StoreError::Spool { doing: doing(), source })?;
+            return Ok(Outcome::Read(Box::new(self.input(file, format, file.version.clone(), to)?)));
+        }
         match self.download(file, &to, budget).await {
             Ok(Some((version, encoding))) => {
                 let input = self.input(file, with_encoding(format, encoding), version, to)?;

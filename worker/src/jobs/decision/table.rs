@@ -11,6 +11,8 @@ pub(super) enum AttemptResult {
     NotLoaded,
     /// Another run loads into the same table.
     TargetBusy,
+    /// Its tables are loaded by runs of their own, which have not ended.
+    WaitsForTables,
     /// It stopped on request, or was cut off because it did not.
     Stopped,
     /// Something that it needs is away, and the run may wait for it.
@@ -75,6 +77,8 @@ pub(super) enum Step {
     RetryLater,
     /// It waits for the run that has its target.
     Wait,
+    /// It waits for the runs of its tables; the attempt does not count.
+    WaitForTables,
     /// It waits for what is away; the attempt does not count.
     WaitForOutage,
     /// It goes back unfinished; the attempt does not count.
@@ -122,11 +126,11 @@ pub(super) struct Row {
 }
 
 use Attempt::{Any, Asks, Works};
-use AttemptResult::{Away, Fenced, MayPass, NotLoaded, Stopped, TargetBusy};
+use AttemptResult::{Away, Fenced, MayPass, NotLoaded, Stopped, TargetBusy, WaitsForTables};
 use Cause::{Asked, Lost, TooLong};
 use Step::{
     AskAgain, EndByVerdict, Fail, FailAfterWait, FailAsTooLong, Lose, RetryAtOnce, RetryLater, Stop, Wait,
-    WaitForOutage,
+    WaitForOutage, WaitForTables,
 };
 use Unanswered::{AskFirst, NoMatter};
 use When::{Always, AttemptsLeft, HasVerdict, TimeLeft};
@@ -135,7 +139,7 @@ use When::{Always, AttemptsLeft, HasVerdict, TimeLeft};
 const PASSING: &[AttemptResult] = &[Stopped, Away, MayPass];
 
 #[rustfmt::skip]
-pub(super) const TABLE: [Row; 16] = [
+pub(super) const TABLE: [Row; 17] = [
     // An attempt that lost its run comes before all others, because whatever else it knows, it must write nothing.
     Row { case: "lease lost", attempt: Any, results: &[], cause: Some(Lost), when: Always,
           then: Lose, unanswered: NoMatter,
@@ -167,6 +171,10 @@ pub(super) const TABLE: [Row; 16] = [
     Row { case: "target busy", attempt: Works, results: &[TargetBusy], cause: None, when: Always,
           then: Wait, unanswered: NoMatter,
           because: "the end of the other run wakes this one" },
+    // For the same reason. A stop that was asked for is seen when the wait is written.
+    Row { case: "waits for tables", attempt: Works, results: &[WaitsForTables], cause: None, when: Always,
+          then: WaitForTables, unanswered: NoMatter,
+          because: "the attempt loads nothing itself, and the end of the last of these runs wakes this one" },
 
     // The causes come before the failures, because an attempt that was asked to stop may fail with a lost connection
     // before it obeys: a run that was asked to stop must not be tried again. A failure that no retry cures is reported all

@@ -30,8 +30,8 @@ export function conditionOf(text: string): Condition | undefined {
   return undefined;
 }
 
-/** The target to read: that of a config version, for admins, or that of a YAML. */
-export type Target = { config: number } | { yaml: string };
+/** The target to read: that of a config version, for admins, or that of a YAML. `table`: which one, of a table for each file. */
+export type Target = { config: number; table?: string } | { yaml: string };
 
 /** Some rows of a target table. */
 export type DataPage = Omit<DataView, 'rows'> & { rows: Record<string, unknown>[] };
@@ -76,7 +76,10 @@ function formOf(target: Target): FormData {
 
 function paramsOf(target: Target, query: DataQuery): HttpParams {
   let params = new HttpParams();
-  if ('config' in target) params = params.set('config_id', target.config);
+  if ('config' in target) {
+    params = params.set('config_id', target.config);
+    if (target.table) params = params.set('table', target.table);
+  }
   if (query.sort) params = params.set('sort', query.sort);
   if (query.limit !== undefined) params = params.set('limit', query.limit);
   if (query.internal) params = params.set('internal', true);

@@ -55,6 +55,7 @@ export type { Stages } from './generated/models/stages';
 export type { ChannelView } from './generated/models/channel-view';
 export type { NotificationView } from './generated/models/notification-view';
 export type { PutChannel } from './generated/models/put-channel';
+export type { TableReport } from './generated/models/table-report';
 export type { PutSecret } from './generated/models/put-secret';
 export type { SecretView } from './generated/models/secret-view';
 export type { StartBackfill } from './generated/models/start-backfill';

@@ -284,7 +284,7 @@ fn cells_beyond_the_header_reject_their_row() {
     let surplus = format!("<row r=\"501\"><c r=\"A501\"><v>1</v></c>{}</row>", text("D501", "x"));
     let sheet = format!("<worksheet><sheetData>{header}{rows}{surplus}</sheetData></worksheet>");
     let mut file = workbook(folder.path(), sheet.as_bytes(), b"<sst/>");
-    file.sheet = Some(Arc::new(SheetPlace { index: 0, spool: folder.path().to_owned() }));
+    file.sheet = Some(Arc::new(SheetPlace { index: 0, name: String::new(), spool: folder.path().to_owned() }));
     let found = read_input(&file).expect("readable");
     assert_eq!(found.rows.len(), 499);
     let reason = "the cell S!D501 has a value, and its column has no name in the header";

@@ -8,7 +8,7 @@ const WORKED: Situation =
 /// An attempt that only asked.
 const ASKED: Situation = Situation { asked: true, ..WORKED };
 
-const RESULTS: [AttemptResult; 7] = [Fenced, NotLoaded, TargetBusy, Stopped, Away, MayPass, Permanent];
+const RESULTS: [AttemptResult; 8] = [Fenced, NotLoaded, TargetBusy, WaitsForTables, Stopped, Away, MayPass, Permanent];
 const CAUSES: [Option<Cause>; 5] = [None, Some(Asked), Some(Cause::HandBack), Some(TooLong), Some(Lost)];
 
 /// Every situation there is.
@@ -46,6 +46,7 @@ fn each_row_decides_its_own_case() {
         ("no answer", Situation { result: Permanent, attempts_left: false, has_verdict: true, ..ASKED }, AskAgain),
         ("no answer", Situation { result: Stopped, cause: Some(TooLong), ..ASKED }, AskAgain),
         ("target busy", Situation { result: TargetBusy, cause: Some(Asked), ..WORKED }, Wait),
+        ("waits for tables", Situation { result: WaitsForTables, cause: Some(Asked), ..WORKED }, WaitForTables),
         (
             "worker stops",
             Situation { result: MayPass, cause: Some(Cause::HandBack), attempts_left: false, ..WORKED },
@@ -109,7 +110,7 @@ fn a_lost_attempt_writes_nothing() {
 fn a_run_that_may_have_loaded_is_neither_ended_nor_repeated_before_its_target_was_asked() {
     for situation in situations().filter(|situation| !situation.asked) {
         let row = Row::of(&situation);
-        let decides = !matches!(row.then, Lose | Wait);
+        let decides = !matches!(row.then, Lose | Wait | WaitForTables);
         assert_eq!(row.unanswered == AskFirst, decides, "{situation:?}: {row:?}");
     }
 }
