@@ -68,7 +68,7 @@ fn what_is_wrong_with_an_item_is_said_where_it_stands() {
     assert_eq!(
         warnings(&with("notify: [{webhook: 'https://a/x', quarantine_above: 3, chanel: b}]")),
         [
-            "notify[0].chanel: unknown key \"chanel\", it has no effect at 3:56",
+            "notify[0].chanel: unknown key \"chanel\", did you mean \"channel\"? at 3:56",
             "notify[0].quarantine_above: has an effect on `rejects` only, which `on` does not name at 3:53",
         ]
     );
