@@ -190,6 +190,15 @@ pub(super) const ENTRIES: &[Entry] = &[
         ..IN_A_RUN
     },
     Entry {
+        code: Code::InboxMissing,
+        happened: "The worker does not have the folder of uploaded files.",
+        why: "The API puts uploaded files into the folder `ELT_INBOX`, and workers read them there. On this worker's machine the \
+            folder is missing, because it is not shared or not mounted.",
+        next_step: "Set `ELT_INBOX` to a folder that the API and all workers share, and start them again.",
+        example: "source 1: the folder of uploaded files, /srv/inbox, is not there on this worker's machine",
+        ..IN_A_RUN
+    },
+    Entry {
         code: Code::IncludeNameTaken,
         happened: "A column that a source adds to its rows has the name of a member of a row.",
         why: "One of the two values would be lost.",
@@ -197,15 +206,6 @@ pub(super) const ENTRIES: &[Entry] = &[
         example: "the rows of https://shop.example.com/orders cannot get the column `id` of `include`: a row has a member \
             of this name",
         reached: Reached::LetIn,
-        ..IN_A_RUN
-    },
-    Entry {
-        code: Code::InboxMissing,
-        happened: "The worker does not have the folder of uploaded files.",
-        why: "The API puts uploaded files into the folder `ELT_INBOX`, and workers read them there. On this worker's machine the \
-            folder is missing, because it is not shared or not mounted.",
-        next_step: "Set `ELT_INBOX` to a folder that the API and all workers share, and start them again.",
-        example: "source 1: the folder of uploaded files, /srv/inbox, is not there on this worker's machine",
         ..IN_A_RUN
     },
     Entry {
