@@ -176,7 +176,8 @@ fn facts(report: &RunReport) -> String {
     if report.tables.is_empty() {
         facts.push(("table", report.table.clone()));
         let [extract, validate, load] = [stages.extract, stages.validate, stages.load].map(seconds);
-        let checked = if report.checks.is_empty() { String::new() } else { format!(", check {}", seconds(stages.check)) };
+        let checked =
+            if report.checks.is_empty() { String::new() } else { format!(", check {}", seconds(stages.check)) };
         facts.push(("stages", format!("extract {extract}, validate {validate}, load {load}{checked}")));
     } else {
         facts.push(("tables", format!("by the pattern {}", report.table)));

@@ -117,7 +117,8 @@ async fn an_object_that_sends_more_than_it_has_is_not_taken() {
     server.script(|asked, objects| {
         let is_read = asked.method == Method::GET && !asked.key.is_empty();
         is_read.then(|| {
-            let pieces = std::iter::repeat_n(Ok::<_, std::io::Error>(Bytes::from_static(&[b'x'; 64 << 10])), 1 << 14);
+            let pieces = std::iter::repeat_n(Bytes::from_static(&[b'x'; 64 << 10]), 1 << 14);
+            let pieces = pieces.map(Ok::<_, std::io::Error>);
             let body = Body::from_stream(futures::stream::iter(pieces));
             Response::builder().header("etag", format!("\"{}\"", objects["a.csv"].tag)).body(body).expect("an answer")
         })

@@ -84,7 +84,8 @@ async fn a_broken_connection_is_read_on_where_it_broke() {
     let proxy = ChaosProxy::start(sshd.address, cuts).await;
     // A connection that is cut is noticed by its end, and not by the limit for silence.
     let limits = SftpLimits { idle: Duration::from_hours(1), ..quick() };
-    let reading = sftp::extract_within(0, &through(&proxy, sshd.source("large.csv")), &lab.context, &limits);
+    let source = through(&proxy, sshd.source("large.csv"));
+    let reading = sftp::extract_within(0, &source, &lab.context, &limits);
     let read = tokio::time::timeout(PATIENCE, reading).await.expect("nothing waits for the limit for silence");
     let extracted = read.expect("read in three parts");
     assert!(texts(&extracted)[0].1 == content, "every byte once and in its place");

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use elt_shared::config::CsvOptions;
 use elt_shared::target::TableRef;
 use elt_worker::load::quarantine::replay::{self, ReplayRequest};
 use elt_worker::run_context::HashMemory;
@@ -258,7 +259,9 @@ async fn a_folder_of_the_worker_that_cannot_be_written_to_is_not_a_lost_target()
     let request = ReplayRequest { run_id: Uuid::from_u128(1), ids: None, edits: BTreeMap::new() };
     let mut connection = loader.target.acquire().await.expect("connected");
     let error =
-        replay::write(&mut connection, &table, &request, Path::new("/nowhere/at/all")).await.expect_err("no folder");
+        replay::write(&mut connection, &table, &request, Path::new("/nowhere/at/all"), |_| Ok(CsvOptions::default()))
+            .await
+            .expect_err("no folder");
     assert_eq!((error.code().as_str(), error.is_retryable()), ("io", false), "{}", told(&error));
     assert!(error.next_step().contains("free space on the worker"), "{}", told(&error));
 }

@@ -1,6 +1,7 @@
 //! The paths of a run: where its relative paths start, which folders it may use, and where its combined CSV goes.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use elt_shared::config::PipelineConfig;
 use elt_shared::inbox;

@@ -69,7 +69,7 @@ impl Kind {
         Self::Sessions,
     ];
     /// All kinds.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Tickets,
         Self::LogLines,
         Self::Reports,

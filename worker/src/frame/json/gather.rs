@@ -17,7 +17,7 @@ use elt_shared::json_path::{JsonPath, Step};
 
 use super::cursor::Cursor;
 use super::row_location::restart;
-use super::scan::{Scanner, Token, Value};
+use super::scan::{Scanner, Token};
 use crate::frame::read::{FileError, window_size};
 use crate::input::InputFile;
 pub use rows_file::{Mark, RowsFile};

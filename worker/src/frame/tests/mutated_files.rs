@@ -1,7 +1,6 @@
 //! Every file of the corpus with small damages: a reader ends with rows or with a sentence, in bounded memory.
 
 use std::io::{Cursor, Read, Write};
-use std::sync::Arc;
 
 use elt_shared::config::{FileOptions, FixedColumn, FixedWidth, XmlOptions};
 use zip::write::SimpleFileOptions;
@@ -127,7 +126,7 @@ fn inside(mutations: &mut Mutations, bytes: &[u8]) -> Vec<u8> {
     let mut out = zip::ZipWriter::new(Cursor::new(Vec::new()));
     for index in 0..archive.len() {
         let mut part = archive.by_index(index).expect("a part");
-        let (name, mut content) = (part.name().to_owned(), Vec::new());
+        let (name, mut content) = (part.name().expect("a name").into_owned(), Vec::new());
         part.read_to_end(&mut content).expect("whole");
         if index == chosen {
             content = mutations.damaged(&content);
