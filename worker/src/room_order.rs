@@ -5,18 +5,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules at the top of the crate. Each may use those before it.
-const ORDER: [&str; 26] = [
+const ORDER: [&str; 27] = [
+    "mutations",
     "health",
     "settings",
     "error",
     "humanize",
     "thread",
     "roots",
+    "progress",
     "input",
     "frame",
     "shape",
     "extract",
-    "progress",
     "metrics",
     "contract",
     "paths",

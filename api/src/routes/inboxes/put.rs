@@ -256,7 +256,7 @@ fn place(headers: &HeaderMap) -> Result<(Option<u64>, u64, u64)> {
         }
         let (first, last) = piece.split_once('-')?;
         let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
-        (first <= last && last < total).then_some((Some(first), last - first + 1, total))
+        (first <= last && last < total).then(|| (Some(first), last - first + 1, total))
     };
     let (first, piece, total) = read()
         .ok_or_else(|| invalid(&format!("Content-Range is {range:?}, and bytes FIRST-LAST/TOTAL is expected")))?;

@@ -13,7 +13,9 @@ fn check(text: &str, expected: &[&str]) {
 fn every_problem_is_told_at_its_place() {
     check(
         "sources:\n- type: gopher\ntarget: {table: t}\n",
-        &["sources[0].type: unknown variant \"gopher\", expected local, api, sftp, s3, http or ftp at line 2 column 9"],
+        &[
+            "sources[0].type: unknown variant \"gopher\", expected local, api, sftp, s3, http, ftp or inbox at line 2 column 9",
+        ],
     );
     check(
         "target:\n  host: db\n  port: 70000\nsources:\n  - type: local\n  - type: api\n    url: ftp://x\n",
@@ -37,7 +39,7 @@ fn every_problem_is_told_at_its_place() {
     );
     check(
         "sources: [{path: x}]\ntarget: {}\n",
-        &["sources[0]: missing key \"type\", expected local, api, sftp, s3, http or ftp at line 1 column 11"],
+        &["sources[0]: missing key \"type\", expected local, api, sftp, s3, http, ftp or inbox at line 1 column 11"],
     );
     check(&source("type: local, path: ''"), &["sources[0].path: must not be empty at line 2 column 23"]);
     check(&source("type: local, path: [a]"), &["sources[0].path: expected a text, found a list at line 2 column 23"]);

@@ -231,7 +231,7 @@ impl Xml {
         let name = |written: &str| String::from_utf8_lossy(self.columns.name(written.as_bytes())).into_owned();
         let as_named = |path: &str| path.split('/').skip(1).map(name).collect::<Vec<_>>();
         let records = &self.options.records;
-        let parent = &records[..records.len() - 1];
+        let parent = records.split_last().map_or(&[][..], |(_, parent)| parent);
         let (mut has_parent, mut others) = (false, Vec::new());
         for path in self.walk.paths.all() {
             let names = as_named(&path.path);

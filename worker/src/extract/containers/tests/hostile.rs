@@ -143,7 +143,11 @@ fn a_directory_of_zip64_claims_no_more_files_than_are_looked_at_wherever_it_lies
         let mut bytes = fixture("zip64.zip");
         let locator = memchr::memmem::find(&bytes, b"PK\x06\x07").expect("a locator");
         bytes[locator + 8..locator + 16].copy_from_slice(&place.to_le_bytes());
-        assert_eq!(Case::default().code("a.zip", &bytes), "archive_broken", "{place}");
+        match Case::default().open("a.zip", &bytes) {
+            Err(problem) => assert_eq!(problem.code.as_str(), "archive_broken", "{place}"),
+            // The directory may also be found by the record of a plain zip, which says the same.
+            Ok(outcome) => assert_eq!(outcome.files.len(), 2, "{place}"),
+        }
     }
 }
 

@@ -219,7 +219,7 @@ fn files_that_are_no_workbooks_are_told_what_they_are() {
         ("e.xlsx", b"PK\x03\x04 and more", "truncated", "cut off"),
         ("f.xlsx", &damaged, "broken_workbook", "unpacked"),
         ("g.xls", b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1\0\0\0\0", "broken_workbook", "cannot be read"),
-        ("h.xls", b"\x00\x01\x02\x03", "not_a_workbook", "no workbook"),
+        ("h.xls", b"\x00\x01\x02\x03", "not_a_workbook", "not a workbook"),
     ] {
         let path = folder.path().join(name);
         std::fs::write(&path, bytes).expect("a file");
