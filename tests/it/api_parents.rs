@@ -405,7 +405,7 @@ fn for_each_is_checked_with_the_config() {
             "  - {type: api, url: 'http://h/x', for_each: {as: id, from: {sql: select 1}}}\n".to_owned(),
             "{{id}} is in no request, so that all would be the same",
         ),
-        (format!("  - {{{child}, for_each: {{as: since, from: {{sql: select 1}}}}}}\n"), "no placeholder already"),
+        (format!("  - {{{child}, for_each: {{as: since, from: {{sql: select 1}}}}}}\n"), "not a placeholder already"),
         (
             format!("  - {{{child}, for_each: {{as: id, from: {{sql: select 1, source: a}}}}}}\n"),
             "expected either source and column, or sql",

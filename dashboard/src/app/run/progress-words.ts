@@ -6,6 +6,7 @@ const DOING: Record<Stage, string> & Record<string, string | undefined> = {
   extract: 'Reading the sources',
   validate: 'Checking the cells',
   load: 'Loading the rows',
+  check: 'Trying the checks',
 };
 /** Before this part of a stage is done, and before these seconds, its end is a guess. The terminal has the same bounds. */
 const LEAST_SHARE = 0.02;

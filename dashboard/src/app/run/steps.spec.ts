@@ -57,7 +57,7 @@ describe('the steps of a run', () => {
     const report = { tables: [{ table: 'raw_a', state: 'failed' as const, error: 'no' }] };
     expect(told(run({ state: 'failed', report }))).toEqual(['Queued done', 'Tables failed', 'Failed failed']);
     const done = run({ state: 'succeeded', outcome: 'clean', report: { tables: [{ table: 'raw_a' }] } });
-    expect(told(done)).toEqual(['Queued done', 'Tables done', 'Done done']);
+    expect(told(done)).toEqual(['Queued done', 'Tables done', 'Clean done']);
   });
 
   it('end with what came of the run, not only with its success', () => {
