@@ -394,7 +394,7 @@ async fn users_upload_where_an_admin_allowed_it() {
 async fn tokens_need_the_scope_and_the_pipeline() {
     let app = with_pipeline("").await;
     let token = async |name: &str, scopes: &[&str], pipeline: &str| {
-        let token = app.api_token(name, scopes, json!({ "days": 1, "pipelines": [pipeline] })).await;
+        let token = app.api_token(name, scopes, json!({ "expires_in_days": 1, "pipelines": [pipeline] })).await;
         token["token"].as_str().expect("a token").to_owned()
     };
     let upload = token("upload", &["upload"], "orders").await;

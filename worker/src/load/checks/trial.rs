@@ -287,12 +287,14 @@ async fn samples(tx: &mut PgConnection, failing: &query::Failing, run: Uuid) -> 
         VALUES + 8,
         failing.sql
     );
-    let rows: Vec<Json<Vec<(String, Option<String>)>>> =
-        sqlx::query_scalar(AssertSqlSafe(statement)).persistent(false).fetch_all(tx).await?;
+    let rows: Vec<Json<Cells>> = sqlx::query_scalar(AssertSqlSafe(statement)).persistent(false).fetch_all(tx).await?;
     Ok(rows.into_iter().map(|Json(cells)| sample(run, cells)).collect())
 }
 
-fn sample(run: Uuid, cells: Vec<(String, Option<String>)>) -> CheckSample {
+/// The values of a row as text, by the names of their columns.
+type Cells = Vec<(String, Option<String>)>;
+
+fn sample(run: Uuid, cells: Cells) -> CheckSample {
     let own = |name: &str| cells.iter().find(|(column, _)| column == name).and_then(|(_, value)| value.clone());
     let (file, line) = (own("_elt_file"), own("_elt_row").and_then(|line| line.parse().ok()));
     let of_this_run = own(RUN_ID).and_then(|id| id.parse::<Uuid>().ok()) == Some(run);
