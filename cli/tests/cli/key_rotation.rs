@@ -75,7 +75,10 @@ async fn the_data_folders_key_is_exchanged_while_elt_runs() {
     assert_eq!(keys.len(), 1);
     assert_eq!(
         (&keys[0]["state"], &keys[0]["sealed"]),
-        (&json!("seals"), &json!({ "configs": 1, "refresh_tokens": 0, "second_factors": 1, "secrets": 1 }))
+        (
+            &json!("seals"),
+            &json!({ "channels": 0, "configs": 1, "refresh_tokens": 0, "second_factors": 1, "secrets": 1 })
+        )
     );
 
     let rotated = said(&folder, &["keys", "rotate"]);
@@ -88,11 +91,17 @@ async fn the_data_folders_key_is_exchanged_while_elt_runs() {
     let keys = shown(&folder);
     assert_eq!(
         (&keys[0]["state"], &keys[0]["sealed"]),
-        (&json!("seals"), &json!({ "configs": 1, "refresh_tokens": 0, "second_factors": 1, "secrets": 1 }))
+        (
+            &json!("seals"),
+            &json!({ "channels": 0, "configs": 1, "refresh_tokens": 0, "second_factors": 1, "secrets": 1 })
+        )
     );
     assert_eq!(
         (&keys[1]["state"], &keys[1]["sealed"]),
-        (&json!("opens"), &json!({ "configs": 0, "refresh_tokens": 0, "second_factors": 0, "secrets": 0 }))
+        (
+            &json!("opens"),
+            &json!({ "channels": 0, "configs": 0, "refresh_tokens": 0, "second_factors": 0, "secrets": 0 })
+        )
     );
     let place = context("second_factors", &admin.to_string(), "secret");
     let secret = ring(&now).open(&place, &second_factor(&opened.1).await).expect("it opens with the new key alone");
