@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //! - [`server`]: the requests, and what their answers mean
-//! - [`file`]: the file that is uploaded, with its hash
+//! - [`mod@file`]: the file that is uploaded, with its hash
 
 mod file;
 mod server;

@@ -18,7 +18,7 @@ pub struct Group {
 /// `None` when counting takes too long.
 ///
 /// # Errors
-/// As [`read_page`].
+/// Those of [`read_page`](super::read_page).
 pub async fn count_groups(
     connection: &mut PgConnection,
     table: &TableRef,
