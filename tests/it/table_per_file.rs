@@ -121,7 +121,7 @@ async fn sheets_folders_and_columns_of_the_path_name_tables() {
         format!("{{type: local, path: {folder}/book, recursive: true, settle_seconds: 0{more}}}")
     };
     let config = |source: &str, table: &str| {
-        format!("name: {table}\nsources: [{source}]\ntarget: {{table: \"{table}\"}}\nmonitor: {{enabled: false}}\n")
+        format!("name: \"{table}\"\nsources: [{source}]\ntarget: {{table: \"{table}\"}}\nmonitor: {{enabled: false}}\n")
     };
     let run = ended(&app, &config(&source(", excel: {sheets: \"*\"}"), "{file}_{sheet}")).await;
     assert_eq!(run["state"], "succeeded", "{run:#}");
@@ -281,7 +281,7 @@ async fn undo_verify_quarantine_replay_and_data_are_about_one_table() {
     let app = TestApp::start().await;
     app.folder().write("a.csv", "id\n1\n2\n");
     app.folder().write("b.csv", "id\n1\nx\n");
-    let yaml = yaml(&app, "raw_{file}", "schema: {columns: {id: int}}\n");
+    let yaml = yaml(&app, "raw_{file}", "schema: {columns: {id: int}}\non_bad_row: quarantine\n");
     let run = ended(&app, &yaml).await;
     assert_eq!(run["outcome"], "with_warnings", "{run:#}");
     let (a, b) = (run_of(&app, &run, "raw_a").await, run_of(&app, &run, "raw_b").await);
