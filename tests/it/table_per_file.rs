@@ -312,9 +312,10 @@ async fn undo_verify_quarantine_replay_and_data_are_about_one_table() {
     assert_eq!((&undo["state"], &undo["report"]["rows_deleted"]), (&json!("succeeded"), &json!(2)), "{undo:#}");
     assert_eq!((app.count("raw_a").await, app.count("raw_b").await), (0, 1));
 
-    // An analyst sees the runs and the tables, and undoes nothing.
-    assert_eq!(app.get(&path(&b, "attempts")).as_user().await.ok()["data"][0]["outcome"], "succeeded");
-    assert_eq!(app.get(&path(&run, "attempts")).as_user().await.ok()["data"][0]["outcome"], "waits_for_tables");
+    assert_eq!(app.get(&path(&b, "attempts")).await.ok()["data"][0]["outcome"], "succeeded");
+    assert_eq!(app.get(&path(&run, "attempts")).await.ok()["data"][0]["outcome"], "waits_for_tables");
+
+    // An analyst sees the tables, and undoes nothing.
     app.post(&path(&b, "undo")).as_user().await.problem(403);
     let data = |table: &'static str| app.post("/data-view").query(&[("table", table)]).yaml(&yaml);
     assert_eq!(data("raw_b").as_user().await.ok()["rows"], json!([{ "id": 1 }]));

@@ -149,7 +149,7 @@ async fn a_config_may_be_kept_before_it_can_run() {
       {
         "column": 11,
         "line": 2,
-        "message": "unknown variant \"gopher\", expected local, api, sftp, s3, http or ftp",
+        "message": "unknown variant \"gopher\", expected local, api, sftp, s3, http, ftp or inbox",
         "pointer": "sources[0].type"
       }
     ]
