@@ -21,7 +21,7 @@ test('an admin brings a file, the connection breaks, and the run loads every row
 }) => {
   await call('POST', '/upload-config', yamlForm(yamlOf('harbours', '')));
   await page.goto('/ui/files?pipeline=harbours');
-  await expect(page.getByLabel('Pipeline', { exact: true })).toHaveValue('harbours');
+  await expect(page.getByRole('combobox', { name: 'Pipeline', exact: true })).toHaveValue('harbours');
   await expectAccessible(page, 'files');
   let cut = 0;
   await page.route('**/pipelines/harbours/files/**', async (route) => {
@@ -51,7 +51,7 @@ test('an admin brings a file, the connection breaks, and the run loads every row
 test('an analyst brings a file where an admin allowed it, and replaces it', async ({ analyst: page }) => {
   await call('POST', '/upload-config', yamlForm(yamlOf('lighthouses', '    users: true\n')));
   await page.goto('/ui/files');
-  const options = page.getByLabel('Pipeline', { exact: true }).getByRole('option');
+  const options = page.getByRole('combobox', { name: 'Pipeline', exact: true }).getByRole('option');
   await expect(options.filter({ hasText: 'lighthouses' })).toHaveCount(1);
   await expect(options.filter({ hasText: 'harbours' })).toHaveCount(0);
   await page.goto('/ui/files?pipeline=lighthouses');
