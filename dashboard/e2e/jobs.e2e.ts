@@ -65,7 +65,7 @@ test('a mistake is shown at its place while one types', async ({ admin: page }) 
   );
   const check = page.getByRole('region', { name: 'Check' });
   await expect(check.getByText('Not runnable yet')).toBeVisible();
-  await expect(check).toContainText('expected local, api, sftp, s3, http or ftp');
+  await expect(check).toContainText('expected local, api, sftp, s3, http, ftp or inbox');
   await expect(check).toContainText('strict_mode');
   await expect(page.locator('.cm-lint-marker-error')).toBeVisible();
   await expect(page.getByRole('button', { name: 'Run now' })).toBeDisabled();
