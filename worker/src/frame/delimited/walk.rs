@@ -101,10 +101,7 @@ pub(super) fn walk<'a, const FRAMED: bool, S: Records<'a>>(
     record_batch: &mut RecordBatch,
 ) -> (Option<Cut>, Position) {
     let mut marks = VecDeque::new();
-    let (cut, mut at) = records::<FRAMED, S>(window, dialect, rules, from, record_batch, &mut marks);
-    if !FRAMED && let Some(header) = &rules.repeated_header {
-        drop_headers::<S>(header, window.text, dialect, record_batch, &mut at);
-    }
+    let (cut, at) = records::<FRAMED, S>(window, dialect, rules, from, record_batch, &mut marks);
     match marks.front() {
         Some(mark) => hold_back(mark, &marks, cut, window, at, record_batch),
         None => (cut, at),
@@ -166,9 +163,7 @@ fn records<'a, const FRAMED: bool, S: Records<'a>>(
             record_batch.extra.truncate(extra);
             let raw = raw[..raw.len().min(MAX_RAW_BYTES)].to_vec();
             record_batch.bad.push(BadRecord { file: rules.file, line, column: None, code, reason, raw });
-        } else if FRAMED
-            && rules.repeated_header.as_ref().is_some_and(|header| is_header(header, record_batch, text, first))
-        {
+        } else if rules.repeated_header.as_ref().is_some_and(|header| is_header(header, record_batch, text, first)) {
             record_batch.cells.truncate(first);
             record_batch.extra.truncate(extra);
             at.note_repeat(line);
@@ -215,53 +210,20 @@ fn hold_back(
     (if is_stuck { Some(Cut::More) } else { cut }, mark.position)
 }
 
-/// Takes the records that are the header again out of a batch. It is apart from the loop that splits records, so that this loop is
-/// as fast as without it: nearly all rows differ from the header in their first byte.
-#[inline(never)]
-fn drop_headers<'a, S: Records<'a>>(
-    header: &[Vec<u8>],
-    text: &'a [u8],
-    dialect: Dialect,
-    record_batch: &mut RecordBatch,
-    at: &mut Position,
-) {
+/// Whether the cells of a record are those of the header. Missing cells at its end count as empty.
+#[inline]
+fn is_header(header: &[Vec<u8>], record_batch: &RecordBatch, text: &[u8], first: usize) -> bool {
+    // Most rows differ from the header in the length of their first cell.
+    let Some(&cell) = record_batch.cells.get(first) else { return false };
     let name = header.first().map_or(&b""[..], Vec::as_slice);
-    let mut starts = [false; 256];
-    let bytes = [Some(*name.first().unwrap_or(&dialect.delimiter)), dialect.quote];
-    bytes.into_iter().flatten().for_each(|byte| starts[usize::from(byte)] = true);
-    let may_be = |&(start, _): &(u32, u32)| starts[usize::from(text[start as usize])];
-    if !record_batch.spans.iter().any(may_be) {
-        return;
-    }
-    let (width, mut kept, mut scratch) = (record_batch.width, 0, RecordBatch::default());
-    for row in 0..record_batch.rows() {
-        let span = record_batch.spans[row];
-        let first = record_batch.cells[row * width];
-        // Cells that are one of the config's null values are NULL by now, so that the record is split once more.
-        if may_be(&span) && (first.is_null() || record_batch.bytes(text, first) == name) {
-            let record = &text[span.0 as usize..span.1 as usize];
-            scratch.clear(width);
-            let is_split = S::new(dialect, record, true).record(0, width, &mut scratch).is_ok();
-            if is_split && is_header(header, &scratch, record, 0) {
-                at.note_repeat(record_batch.lines[row]);
-                continue;
-            }
-        }
-        if kept < row {
-            record_batch.cells.copy_within(row * width..(row + 1) * width, kept * width);
-            record_batch.lines[kept] = record_batch.lines[row];
-            record_batch.spans[kept] = span;
-        }
-        kept += 1;
-    }
-    record_batch.cells.truncate(kept * width);
-    record_batch.lines.truncate(kept);
-    record_batch.spans.truncate(kept);
+    cell.len() == name.len()
+        && record_batch.bytes(text, cell) == name
+        && others_are_header(header, record_batch, text, first)
 }
 
-/// Whether the cells of a record are those of the header. Missing cells at its end count as empty.
-fn is_header(header: &[Vec<u8>], record_batch: &RecordBatch, text: &[u8], first: usize) -> bool {
-    let cells = record_batch.cells.get(first..).unwrap_or_default();
+#[cold]
+fn others_are_header(header: &[Vec<u8>], record_batch: &RecordBatch, text: &[u8], first: usize) -> bool {
+    let cells = &record_batch.cells[first..];
     let is_same = |(at, name): (usize, &Vec<u8>)| {
         cells.get(at).map_or(&b""[..], |&cell| record_batch.bytes(text, cell)) == name.as_slice()
     };
