@@ -215,6 +215,7 @@ pub(super) fn check(root: &Section<'_>, table: Option<&Field<'_>>, pattern: &Tab
 
 fn after_load(source: &SourceConfig) -> &AfterLoad {
     match source {
+        SourceConfig::Inbox(inbox) if inbox.delete_loaded => &AfterLoad::Delete,
         SourceConfig::Sftp(sftp) => &sftp.after_load,
         other => other.place().map_or(&AfterLoad::Keep, |place| &place.after_load),
     }

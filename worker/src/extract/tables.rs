@@ -131,7 +131,9 @@ pub(super) fn keep(extracted: Extracted, wanted: &WantedFiles) -> Result<Extract
     let is_about_one = |text: &String| names.iter().any(|name| text.starts_with(name));
     let warnings = extracted.warnings.into_iter().filter(is_about_one).collect();
     let options = FileOptions::default();
-    let left_out = extracted.left_out.into_iter().filter(|file| wanted.may_have(&file.name, &options)).collect();
+    // What failed may have had rows of this table, whatever its name says: a replace must not pass over it.
+    let is_about_it = |file: &LeftOut| file.kind == LeftOutKind::Failed || wanted.may_have(&file.name, &options);
+    let left_out = extracted.left_out.into_iter().filter(is_about_it).collect();
     Ok(Extracted { files, left_out, warnings })
 }
 
