@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::Utc;
 use sqlx::PgPool;
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::body::body;
@@ -31,6 +31,8 @@ const AT_ONCE: usize = 8;
 const SEARCH_INTERVAL: Duration = Duration::from_secs(1);
 /// Time after which another worker sends a message again, because the one that took it noted nothing. Longer than a try takes.
 const LEASE: Duration = SEND_WITHIN.saturating_add(Duration::from_secs(15));
+/// Longest time for reading where a message goes, so that a try is over before its lease.
+const ADDRESS_WITHIN: Duration = Duration::from_secs(10);
 /// Pause after the first failed try; it doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(900);
@@ -56,6 +58,8 @@ enum Unsent {
     NoKeys,
     #[error("the config that says where it goes was deleted")]
     ConfigGone,
+    #[error("it took more than {} s to read where it goes", ADDRESS_WITHIN.as_secs())]
+    Slow,
     #[error("there is no channel {0}")]
     NoChannel(String),
     #[error("could not read where it goes")]
@@ -136,7 +140,8 @@ async fn deliver(delivery: &Delivery, sender: &WebhookSender, taken: TakenNotifi
 
 async fn send(delivery: &Delivery, sender: &WebhookSender, taken: &TakenNotification) -> Result<(), Unsent> {
     let message: Message = serde_json::from_value(taken.message.clone())?;
-    let (author, address, _held) = address(delivery, taken).await?;
+    let (author, address, _held) =
+        timeout(ADDRESS_WITHIN, address(delivery, taken)).await.map_err(|_| Unsent::Slow)??;
     let id = taken.id.to_string();
     match address {
         NotifyAddress::Webhook(address) => {

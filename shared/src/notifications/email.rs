@@ -108,8 +108,8 @@ async fn deliver(network: &NetworkSettings, address: &EmailAddress, mail: &Mail)
         answered.map_err(|error| MailError::Login(shortened(&error)))?;
     }
     connection.send(mail.envelope(), &mail.formatted()).await.map_err(failed)?;
-    // The server has taken the message, whatever it says to the farewell.
-    let _ = connection.quit().await;
+    // The server has taken the message, whatever it says to the farewell, and however long it takes for that.
+    tokio::spawn(async move { timeout(CONNECT_WITHIN, connection.quit()).await.map(drop) });
     Ok(())
 }
 

@@ -20,13 +20,14 @@ pub(crate) struct RulesOfRun {
     pub has_open: bool,
 }
 
-/// What the config of a run says about messages; `None` for a run that does not load what the sources deliver.
+/// What the config of a run says about messages; `None` for a run that does not load what the sources deliver, and for the run
+/// of one table of several: the whole run speaks for all of them.
 pub(crate) async fn rules_of_run(db: impl PgExecutor<'_>, run_id: Uuid) -> sqlx::Result<Option<RulesOfRun>> {
     sqlx::query_as(
         "select r.config_id, coalesce(c.notify, '{}') as config,
                 exists (select from incidents i where i.pipeline = r.name and i.closed_at is null) as has_open
          from runs r join config_history c on c.id = r.config_id
-         where r.id = $1 and r.kind = 'run'",
+         where r.id = $1 and r.kind = 'run' and r.part_of is null",
     )
     .bind(run_id)
     .fetch_optional(db)
@@ -57,9 +58,9 @@ pub(crate) async fn lock(db: impl PgExecutor<'_>, pipeline: &str) -> sqlx::Resul
 pub(crate) async fn usual_rows(db: impl PgExecutor<'_>, pipeline: &str, run_id: Uuid) -> sqlx::Result<Option<f64>> {
     sqlx::query_scalar(
         "select case when count(*) >= 3 then percentile_cont(0.5) within group (order by rows_read) end
-         from (select rows_read from runs
+         from (select coalesce(rows_read, (report ->> 'rows_read')::bigint) as rows_read from runs
                where name = $1 and id < $2 and kind = 'run' and state = 'succeeded' and backfill_id is null
-                 and rows_read is not null
+                 and part_of is null and coalesce(rows_read, (report ->> 'rows_read')::bigint) is not null
                order by id desc limit 10) before",
     )
     .bind(pipeline)
@@ -85,9 +86,10 @@ pub(crate) async fn stale(db: impl PgExecutor<'_>, limit: i64) -> sqlx::Result<V
         "select c.name as pipeline, c.id as config_id, c.notify as config, loaded.at as loaded_at
          from (select distinct name from config_history where notify ? 'freshness_seconds') named
          join lateral (select id, name, notify, \"timestamp\" from config_history
-                       where name = named.name order by version desc limit 1) c on c.notify ? 'freshness_seconds'
+                       where name = named.name order by version desc limit 1) c
+           on c.notify ? 'freshness_seconds' and jsonb_path_exists(c.notify, '$.rules[*].on[*] ? (@ == \"stale\")')
          left join lateral (select finished_at as at from runs
-                            where name = c.name and kind = 'run' and state = 'succeeded'
+                            where name = c.name and kind = 'run' and state = 'succeeded' and part_of is null
                               and outcome is distinct from 'nothing_loaded'
                             order by id desc limit 1) loaded on true
          where coalesce(loaded.at, c.\"timestamp\") < now() - make_interval(secs => (c.notify ->> 'freshness_seconds')::float8)
