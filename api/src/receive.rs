@@ -289,6 +289,8 @@ fn close(
         let detail = format!("{} arrived with the hash {hash:032x}, and {expected:032x} was announced", announced.name);
         return Err(Error::unprocessable(Code::ContentMismatch, detail));
     }
+    // On the disk before the transaction of its landing begins, which may not be open for long.
+    partial.file().sync_all().map_err(failed)?;
     Ok(Received::Whole(Complete { inbox, partial, hash }))
 }
 

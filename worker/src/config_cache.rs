@@ -143,7 +143,8 @@ async fn resolve(
     let resolved = tokio::task::spawn_blocking(move || {
         let references = SecretReferences { variables: Some(settings.variables()), secrets: &secrets };
         let mut config = document.pipeline(&references)?.value;
-        config.read_inbox_at(&inbox::path(&settings.inboxes(), &config.name));
+        // By the name of the pipeline as the API knows it: without `name:` it is the table as it is written, quotes included.
+        config.read_inbox_at(&inbox::path(&settings.inboxes(), &document.name()));
         Ok::<_, ConfigError>(ReadyConfig { config: Arc::new(config), held: secrets.into_held().into() })
     });
     Ok(resolved.await.map_err(|error| unexpected(&error))??)

@@ -120,7 +120,7 @@ impl Server {
         bar: &ProgressBar,
     ) -> Result<Answer, Problem> {
         let opened = file.open_at(first).await.map_err(|error| unreadable(&error))?;
-        let left = file.bytes - first;
+        let left = file.bytes.saturating_sub(first);
         bar.set_position(first);
         let moving = bar.clone();
         // A file that grows meanwhile sends no more than was announced; its hash then differs.

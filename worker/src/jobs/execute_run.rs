@@ -305,7 +305,7 @@ async fn prepare(
         ssh_agent: worker.settings.ssh_agent.clone(),
         base: paths::base(&worker.settings, &run.options),
         data_dir: worker.settings.data_dir.clone(),
-        roots: paths::roots(&worker.settings, &run.queue, &config.name),
+        roots: paths::roots(&worker.settings, &run.queue, &run.name),
         network: worker.settings.network_of_configs(),
         cloud: config_cache::lent_credentials(&worker.db, &worker.settings, run.config_id, &config).await?,
         tokens: worker.tokens.clone(),

@@ -210,6 +210,7 @@ async fn land(complete: Complete, announced: &Announced, pipeline: &str) -> Resu
 async fn start(state: &AppState, tx: &mut PgConnection, caller: &Caller, access: &Access) -> Result<Uuid> {
     let config = configs::find(state, caller, access.config_id).await?;
     let pipeline = runs::pipeline_of(state, &config).await?;
+    caller.reach(&pipeline.name)?;
     let request = Trigger {
         config: &config,
         pipeline: &pipeline,

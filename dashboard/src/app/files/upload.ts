@@ -26,9 +26,15 @@ export function pauseAfter(failures: number, problem: Problem): number {
   return Math.min(PAUSE * 2 ** (failures - 1), LONGEST_PAUSE);
 }
 
+/** A name that no other upload has. `randomUUID` would be there over HTTPS only. */
+function randomName(): string {
+  const words = crypto.getRandomValues(new Uint32Array(4));
+  return [...words].map((word) => word.toString(16).padStart(8, '0')).join('');
+}
+
 /** One file on its way to a pipeline. After a broken connection it goes on with what has arrived. */
 export class Upload {
-  private readonly name = crypto.randomUUID();
+  private readonly name = randomName();
   private failures = 0;
   private arrived = 0;
   private running: Subscription | undefined;
