@@ -40,11 +40,11 @@ test('an admin brings a file, the connection breaks, and the run loads every row
   await expect(page.getByText('The file is in the inbox.')).toBeVisible({ timeout: 60_000 });
   expect(cut).toBe(1);
   await expect(
-    page.getByRole('region', { name: 'Files' }).getByRole('cell', { name: 'harbours.csv' }),
+    page.getByRole('region', { name: 'Files' }).getByRole('cell', { name: 'harbours.csv', exact: true }),
   ).toBeVisible();
   await expectAccessible(page, 'files with an upload');
   await page.getByRole('link', { name: 'Open the run' }).click();
-  await expect(page.getByText('Succeeded').first()).toBeVisible({ timeout: 60_000 });
+  await expect(page.getByText('Clean', { exact: true }).first()).toBeVisible({ timeout: 60_000 });
   expect(await rows('harbours')).toBe(ROWS);
 });
 
