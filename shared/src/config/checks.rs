@@ -69,7 +69,7 @@ pub enum CheckRule {
         /// Column of the other table.
         key: String,
     },
-    /// The table has at least and at most so many rows. At least one bound is there.
+    /// The number of rows of the table is within bounds. At least one of them is there.
     RowCount {
         /// Smallest number.
         min: Option<u64>,

@@ -7,7 +7,7 @@ use reqwest::Url;
 
 use crate::settings::CloudVariables;
 
-/// What a config may use of the worker's own credentials. Whoever may write such a config reads with the worker's identity, so
+/// What a config may use of the worker's own credentials. The author of such a config reads with the worker's identity, so
 /// that both the operator and an admin have to allow it.
 #[derive(Debug, Clone, Default)]
 pub enum CloudCredentials {

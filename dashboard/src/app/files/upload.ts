@@ -20,7 +20,7 @@ export function goesOn(problem: Problem): boolean {
   return isPassing(problem) || ['upload_busy', 'upload_offset', 'upload_cut'].includes(problem.code);
 }
 
-/** Milliseconds until the next attempt after so many failures in a row. */
+/** Milliseconds until the next attempt after a number of failures in a row. */
 export function pauseAfter(failures: number, problem: Problem): number {
   if (problem.retryAfter !== undefined) return problem.retryAfter * 1000;
   return Math.min(PAUSE * 2 ** (failures - 1), LONGEST_PAUSE);

@@ -36,7 +36,7 @@ pub struct MailServer {
     pub login: Option<(String, Secret)>,
 }
 
-/// When the encryption of a connection to a mail server begins. There is none without.
+/// When the encryption of a connection to a mail server begins. Every connection is encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MailEncryption {
     /// With the first byte.
