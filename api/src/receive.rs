@@ -80,6 +80,18 @@ pub struct Complete {
     pub inbox: Inbox,
     pub partial: Partial,
     pub hash: u128,
+    /// Whether no later request can go on with the upload, because it has no name.
+    pub is_anonymous: bool,
+}
+
+impl Drop for Complete {
+    /// An upload without a name that got none of the inbox either would take its part of the quota for a day.
+    fn drop(&mut self) {
+        if self.is_anonymous {
+            // Nothing is there any more when the file has its name.
+            let _ = self.inbox.discard(&self.partial);
+        }
+    }
 }
 
 /// The reason why a body ended early.
@@ -140,15 +152,16 @@ enum Opened {
 fn open(announced: &Announced, destination: &Destination) -> Result<Opened> {
     let failed = |error| failed(error, &announced.name);
     let inbox = Inbox::make(&destination.inboxes, &destination.pipeline).map_err(failed)?;
-    if !announced.replace
-        && let Some(there) = inbox.find(&announced.name).map_err(failed)?
-    {
-        if there.bytes != announced.total {
-            return Err(exists(announced, &destination.pipeline));
+    if let Some(there) = inbox.find(&announced.name).map_err(failed)? {
+        let may_be_same = there.bytes == announced.total;
+        // Also a file that is to take the place of another one may be there already, when an answer was lost.
+        if let Some(hash) = announced.hash.filter(|_| may_be_same)
+            && inbox.hash(&announced.name).map_err(failed)? == Some(hash)
+        {
+            return Ok(Opened::Unchanged(hash));
         }
-        if let Some(hash) = announced.hash {
-            let is_same = inbox.hash(&announced.name).map_err(failed)? == Some(hash);
-            return if is_same { Ok(Opened::Unchanged(hash)) } else { Err(exists(announced, &destination.pipeline)) };
+        if !announced.replace && (!may_be_same || announced.hash.is_some()) {
+            return Err(exists(announced, &destination.pipeline));
         }
     }
     let upload = announced.upload.clone().unwrap_or_default();
@@ -291,7 +304,7 @@ fn close(
     }
     // On the disk before the transaction of its landing begins, which may not be open for long.
     partial.file().sync_all().map_err(failed)?;
-    Ok(Received::Whole(Complete { inbox, partial, hash }))
+    Ok(Received::Whole(Complete { inbox, partial, hash, is_anonymous: announced.upload.is_none() }))
 }
 
 /// Does something with files off the async threads.

@@ -231,9 +231,11 @@ impl Inbox {
                 continue;
             }
             let Some(file) = there(partial::open(&self.partials, &name, OFlags::RDWR))? else { continue };
-            let is_old = file.metadata()?.modified()?.elapsed().is_ok_and(|age| age > unused);
-            // A request that writes to it holds its lock.
-            if is_old && file.try_lock().is_ok() {
+            // A request that writes to it holds its lock. One that held it until now may have given the file its name.
+            if file.try_lock().is_err() || !is_at(&self.partials, &name, &file)? {
+                continue;
+            }
+            if file.metadata()?.modified()?.elapsed().is_ok_and(|age| age > unused) {
                 removed += u64::from(unlinkat(&self.partials, &name, AtFlags::empty()).is_ok());
             }
         }

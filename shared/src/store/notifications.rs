@@ -379,9 +379,19 @@ pub async fn note_failed(
     .await
 }
 
-/// Removes messages that were sent or given up this long ago, at most `limit` of them, and incidents that were over by then and
+/// Gives up messages whose time is over, and removes those that were sent or given up this long ago, at most `limit` of them, and incidents that were over by then and
 /// have no messages any more. Returns how many messages and incidents: call again while it is `limit` or more.
 pub async fn remove_old(db: &PgPool, age: Duration, limit: i64) -> sqlx::Result<u64> {
+    // No worker tries, and so gives up, the messages of a queue that has none any more.
+    sqlx::query(
+        "update notifications set state = 'given_up', ended_at = clock_timestamp(),
+                error = coalesce(error, 'no worker of its queue has tried to send it')
+         where id = any(array(select id from notifications
+             where state = 'waiting' and give_up_at < now() - interval '1 hour' order by give_up_at limit $1))",
+    )
+    .bind(limit)
+    .execute(db)
+    .await?;
     let messages = sqlx::query(
         "delete from notifications where id = any(array(
              select id from notifications where ended_at < now() - make_interval(secs => $1) order by ended_at limit $2))",

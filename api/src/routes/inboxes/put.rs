@@ -192,16 +192,16 @@ async fn admit(
 async fn land(complete: Complete, announced: &Announced, pipeline: &str) -> Result<UploadOutcome> {
     let (announced, pipeline) = (announced.clone(), pipeline.to_owned());
     blocking(move || {
-        let Complete { inbox, partial, hash } = complete;
+        let Complete { inbox, partial, hash, .. } = &complete;
         let name = &announced.name;
         let failed = |error| failed(error, name);
-        match inbox.land(&partial, name, announced.replace).map_err(failed)? {
+        match inbox.land(partial, name, announced.replace).map_err(failed)? {
             Landed::New => return Ok(UploadOutcome::Landed),
             Landed::Replaced => return Ok(UploadOutcome::Replaced),
-            Landed::Taken => inbox.discard(&partial).map_err(failed)?,
+            Landed::Taken => inbox.discard(partial).map_err(failed)?,
         }
         let there = inbox.hash(name).map_err(failed)?;
-        if there == Some(hash) { Ok(UploadOutcome::Unchanged) } else { Err(receive::exists(&announced, &pipeline)) }
+        if there == Some(*hash) { Ok(UploadOutcome::Unchanged) } else { Err(receive::exists(&announced, &pipeline)) }
     })
     .await
 }
