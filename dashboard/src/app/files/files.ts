@@ -73,7 +73,12 @@ export class Files {
   protected readonly bytes = bytes;
 
   constructor() {
-    inject(DestroyRef).onDestroy(() => this.uploads().forEach((upload) => upload.stop()));
+    inject(DestroyRef).onDestroy(() => {
+      // The list is empty first, so that the end of an upload does not begin the next one.
+      const all = this.uploads();
+      this.uploads.set([]);
+      all.forEach((upload) => upload.stop());
+    });
   }
 
   protected choosePipeline(name: string): void {
@@ -95,11 +100,6 @@ export class Files {
     this.next();
   }
 
-  /** Takes the place of the file of the same name. */
-  protected replace(upload: Upload): void {
-    upload.start(true);
-  }
-
   protected remove(pipeline: string, file: FileEntry): void {
     this.confirmation
       .ask({
@@ -116,6 +116,7 @@ export class Files {
 
   /** Begins with the next file when no other one is under way. */
   private next(): void {
+    if (this.uploads().length === 0) return;
     this.files.first.reload();
     if (this.uploads().some((upload) => ['sending', 'waiting'].includes(upload.state()))) return;
     this.uploads()

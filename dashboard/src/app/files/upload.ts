@@ -17,7 +17,12 @@ export type UploadState = 'queued' | 'sending' | 'waiting' | 'done' | 'failed' |
 
 /** Whether an upload that failed goes on by itself. */
 export function goesOn(problem: Problem): boolean {
-  return isPassing(problem) || ['upload_busy', 'upload_offset', 'upload_cut'].includes(problem.code);
+  return (
+    problem.status === 408 ||
+    problem.status === 429 ||
+    isPassing(problem) ||
+    ['upload_busy', 'upload_offset', 'upload_cut'].includes(problem.code)
+  );
 }
 
 /** Milliseconds until the next attempt after a number of failures in a row. */
@@ -53,14 +58,21 @@ export class Upload {
     private readonly api: InboxesApi,
     readonly pipeline: string,
     readonly file: File,
-    private readonly options: Omit<UploadOptions, 'upload'>,
+    private options: Omit<UploadOptions, 'upload'>,
     private readonly ended: () => void,
   ) {}
 
   /** Begins, or goes on after a failure. */
-  start(replace = this.options.replace): void {
+  start(): void {
     this.failures = 0;
-    this.attempt({ ...this.options, replace, upload: this.name });
+    this.attempt();
+  }
+
+  /** Waits for its turn again after a failure. `replace`: it may take the place of the file of the same name. */
+  again(replace = this.options.replace): void {
+    this.options = { ...this.options, replace };
+    this.problem.set(undefined);
+    this.end('queued');
   }
 
   /** Ends the upload. What has arrived is forgotten by the server after a day. */
@@ -70,7 +82,8 @@ export class Upload {
     if (['queued', 'sending', 'waiting'].includes(this.state())) this.end('stopped');
   }
 
-  private attempt(options: UploadOptions): void {
+  private attempt(): void {
+    const options: UploadOptions = { ...this.options, upload: this.name };
     this.state.set('sending');
     this.problem.set(undefined);
     this.running = this.api
@@ -87,7 +100,7 @@ export class Upload {
           this.sent.set(this.file.size);
           this.end('done');
         },
-        error: (error: unknown) => this.failed(toProblem(error), options),
+        error: (error: unknown) => this.failed(toProblem(error)),
       });
   }
 
@@ -107,7 +120,7 @@ export class Upload {
     this.sent.set(received);
   }
 
-  private failed(problem: Problem, options: UploadOptions): void {
+  private failed(problem: Problem): void {
     this.problem.set(problem);
     this.failures++;
     if (!goesOn(problem) || this.failures >= ATTEMPTS) {
@@ -115,7 +128,7 @@ export class Upload {
       return;
     }
     this.state.set('waiting');
-    this.timer = setTimeout(() => this.attempt(options), pauseAfter(this.failures, problem));
+    this.timer = setTimeout(() => this.attempt(), pauseAfter(this.failures, problem));
   }
 
   private end(state: UploadState): void {

@@ -23,7 +23,11 @@ export class ChannelDialog {
   protected readonly channel =
     inject<ChannelView | undefined>(MAT_DIALOG_DATA, { optional: true }) ?? undefined;
 
-  protected readonly fields = signal<ChannelFields>({ ...EMPTY, name: this.channel?.name ?? '' });
+  protected readonly fields = signal<ChannelFields>({
+    ...EMPTY,
+    name: this.channel?.name ?? '',
+    kind: this.channel === undefined || this.channel.destination.startsWith('webhook') ? 'webhook' : 'email',
+  });
   protected readonly formats = FORMATS;
   protected readonly submission = new Submission();
   protected readonly wrongName = computed(() => nameProblem(this.fields().name));

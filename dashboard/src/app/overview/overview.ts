@@ -47,12 +47,12 @@ export class Overview {
       ? 0
       : Math.min(100, (numbers.running / numbers.slots) * 100);
   });
-  /** Runs of the last 24 hours that succeeded with warnings or loaded nothing. */
-  /** Runs that loaded everything. */
+  /** Runs of the last 24 hours that loaded everything. */
   protected readonly clean = computed(() => {
     const now = this.numbers.value();
     return now === undefined ? 0 : now.succeeded_24h - now.warned_24h - now.nothing_loaded_24h;
   });
+  /** Runs of the last 24 hours that succeeded with warnings or loaded nothing. */
   protected readonly lossy = computed(() => {
     const numbers = this.numbers.value();
     return numbers === undefined ? 0 : numbers.warned_24h + numbers.nothing_loaded_24h;

@@ -19,7 +19,7 @@ const SHOWN = 20;
     <app-query-state [query]="found" />
     @if (runs(); as runs) {
       @if (runs.length === 0) {
-        <app-empty icon="shield-check" title="No recent run rejected rows">
+        <app-empty icon="shield-check" title="No recent run that completed rejected rows">
           <p>Choose a pipeline to see rows that its earlier runs rejected.</p>
         </app-empty>
       } @else {
@@ -80,6 +80,8 @@ export class RejectingRuns {
       .value()
       ?.flatMap((page) => page.data)
       .filter((run) => (run.kind === 'run' || run.kind === 'replay') && (run.rows_quarantined ?? 0) > 0)
+      // The rows of a run with a table for each file are those of the runs of its tables, which are listed themselves.
+      .filter((run) => !run.target_table.includes('{'))
       .sort((one, other) => other.created_at.localeCompare(one.created_at))
       .slice(0, SHOWN),
   );

@@ -9,7 +9,7 @@ const STATES: Record<CheckState, { word: string; tone: string }> &
   failed: { word: 'Failed', tone: 'bad' },
   warned: { word: 'Warned', tone: 'warn' },
   quarantined: { word: 'Quarantined', tone: 'warn' },
-  broken: { word: 'Not tried', tone: 'bad' },
+  broken: { word: 'Could not be tried', tone: 'bad' },
 };
 
 /** The results of a run's checks, with the first rows for which each of them does not hold. */
@@ -34,7 +34,7 @@ const STATES: Record<CheckState, { word: string; tone: string }> &
           <tbody>
             @for (check of checks(); track check.name) {
               <tr>
-                <th scope="row" class="name">{{ check.name }}</th>
+                <th scope="row" class="check">{{ check.name }}</th>
                 <td>
                   <span class="badge plain" [class]="tone(check)">{{ word(check) }}</span>
                 </td>
@@ -64,8 +64,12 @@ const STATES: Record<CheckState, { word: string; tone: string }> &
     </section>
   `,
   styles: `
-    .name {
+    .name,
+    .check {
       overflow-wrap: anywhere;
+    }
+    .check {
+      min-width: 18ch;
     }
     ul {
       margin: 6px 0 0;

@@ -91,8 +91,6 @@ export class Tables {
 
   protected stateOf(table: TableReport): string {
     if (table.error) return table.state ?? 'failed';
-    return table.outcome === undefined || table.outcome === null || table.outcome === 'clean'
-      ? 'succeeded'
-      : table.outcome;
+    return table.outcome ?? table.state ?? 'succeeded';
   }
 }

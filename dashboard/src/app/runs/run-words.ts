@@ -164,7 +164,7 @@ export function silentSince(run: Run): string | undefined {
 /** Why a queued run does not run yet, as a sentence. */
 export function whyWaiting(run: Run, workersAlive: number | undefined, now: number): string | undefined {
   if (run.state !== 'queued') return undefined;
-  if (run.not_before && Date.parse(run.not_before) > now) return 'It waits for its start time:';
+  if (run.not_before && Date.parse(run.not_before) > now) return 'It waits for its start time.';
   if (run.waits_for) {
     return isPaused(run)
       ? `It is paused. It starts once someone resumes ${run.waits_for}.`

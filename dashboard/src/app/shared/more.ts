@@ -32,8 +32,10 @@ export class More {
   protected readonly words = computed(() => {
     const shown = this.list().items()?.length ?? 0;
     const total = this.list().hasMore() ? this.total() : shown;
-    if (total === undefined || total === null) return `${count(shown)} shown, there are more`;
     // While entries arrive, the list may have more of them than were counted.
+    if (total === undefined || total === null || (this.list().hasMore() && total <= shown)) {
+      return `${count(shown)} shown, there are more`;
+    }
     return total <= shown ? `${count(shown)} in all` : `${count(shown)} of ${count(total)} shown`;
   });
 }
