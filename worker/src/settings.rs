@@ -69,7 +69,7 @@ pub struct KeepSettings {
     /// Newest config versions of each pipeline whose combined CSV stays in the data folder.
     #[arg(long, env = "ELT_KEEP_OUTPUTS", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     pub keep_outputs: u32,
-    /// Days after which an upload to an inbox that nobody goes on with is forgotten.
+    /// Days after which an upload to an inbox that is not continued is deleted.
     #[arg(long, env = "ELT_KEEP_UPLOADS_DAYS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     pub keep_uploads_days: u16,
 }
@@ -145,12 +145,12 @@ pub struct WorkerSettings {
     #[arg(long, env = "ELT_SSH_AGENT", value_name = "SOCKET")]
     pub ssh_agent: Option<PathBuf>,
     /// Credentials of the worker itself that `s3` sources of configs by admins may use, separated by commas: those in its
-    /// `environment`, and those of the role of the machine (`instance`). Default: none, because whoever writes such a config
+    /// `environment`, and those of the role of the machine (`instance`). Default: none, because the author of such a config
     /// reads with the worker's identity.
     #[arg(long, env = "ELT_CLOUD_CREDENTIALS", value_delimiter = ',', value_enum)]
     pub cloud_credentials: Vec<CloudCredential>,
-    /// Address of the metadata service that has the credentials of the machine's role: `http://` and an IP address. Configs
-    /// can never call it.
+    /// Address of the metadata service that has the credentials of the machine's role: `http://` and an IP address. While
+    /// `instance` is lent, configs cannot call the address; a host name in ELT_NET_ALLOW that leads there is not noticed.
     #[arg(long, env = "ELT_CLOUD_METADATA", value_name = "URL", default_value = METADATA_SERVICE, value_parser = metadata_address)]
     pub cloud_metadata: Url,
     /// Seconds between two checks of the sources of a monitored pipeline whose config names no interval.

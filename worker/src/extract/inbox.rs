@@ -64,9 +64,10 @@ pub(super) async fn after_load(sources: &[SourceConfig], files: &[InputFile]) ->
 /// Deletes one file. Returns a sentence about the reason why it is still there.
 fn delete(task: &RemoteTask) -> Option<String> {
     let path = Path::new(&task.path);
-    let (folder, name) = (path.parent()?, path.file_name()?);
     let shown = shown(&task.path);
-    let identity = identity(&task.version)?;
+    let (Some(folder), Some(name), Some(identity)) = (path.parent(), path.file_name(), identity(&task.version)) else {
+        return Some(format!("{shown} was loaded and stays in the inbox: remove it by hand"));
+    };
     let deleted = Inbox::open_at(folder).and_then(|inbox| match inbox {
         Some(inbox) => inbox.remove_unchanged(name, identity),
         None => Ok(false),
@@ -76,7 +77,7 @@ fn delete(task: &RemoteTask) -> Option<String> {
             tracing::info!("deleted {shown}");
             None
         }
-        Ok(false) => Some(format!("{shown} was loaded and stays in the inbox: it has changed since")),
+        Ok(false) => Some(format!("{shown} was loaded and not deleted: it was replaced or removed meanwhile")),
         Err(error) => Some(format!("{shown} was loaded and stays in the inbox: {}", humanize::unreadable(&error))),
     }
 }

@@ -48,7 +48,7 @@ pub(super) fn add(index: usize, mut extracted: Extracted) -> Result<Extracted> {
 
 /// The path of a file, in which an archive is a folder: `box.zip/a.csv` for `box.zip!a.csv`. Other files may have a `!` in their
 /// own names.
-fn in_folders(name: &str, options: &FileOptions) -> String {
+pub(super) fn in_folders(name: &str, options: &FileOptions) -> String {
     let mut path = name.to_owned();
     for (at, _) in name.match_indices('!') {
         if matches!(format_of(&path[..at], options), Some((Format::Container(_), _))) {

@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 use elt_shared::config::{FileOptions, NamedTable, TablePattern, TargetConfig};
 use elt_shared::explained::{Code, Explained};
 
-use super::{Extracted, LeftOut, LeftOutKind};
+use super::{Extracted, LeftOut, LeftOutKind, path_columns};
 use crate::error::{PipelineError, Result};
 use crate::input::{Format, InputFile, stem};
 
 /// Most tables of one run.
-pub const MOST_TABLES: usize = 500;
+const MOST_TABLES: usize = 500;
+/// The reason why a workbook is left out whose sheets name tables.
+const NO_SHEETS: &str =
+    "its sheets cannot be listed: it is damaged, has a password, or lacks a sheet that the config names";
 
 /// Which files of the sources are wanted.
 #[derive(Debug, Clone, Default)]
@@ -61,7 +64,7 @@ impl WantedFiles {
         let Self::OfTable { pattern, table } = self else { return true };
         let found = pattern.table(|placeholder| match placeholder {
             "sheet" => None,
-            "file" | "folder" => of_path(placeholder, name),
+            "file" | "folder" => of_path(placeholder, name, options),
             column => of_columns(column, name, options),
         });
         found.is_ok_and(|found| found.table == *table)
@@ -72,6 +75,11 @@ impl WantedFiles {
 fn has_parts(pattern: &TablePattern, format: Format) -> bool {
     let has_sheets = format == Format::Workbook && pattern.placeholders().any(|name| name == "sheet");
     has_sheets || matches!(format, Format::Container(_))
+}
+
+/// Whether a file is a workbook whose sheets could not be listed.
+fn is_unlisted(pattern: &TablePattern, file: &InputFile) -> bool {
+    file.sheet.is_none() && has_parts(pattern, file.format)
 }
 
 /// The tables of the files of a run.
@@ -96,6 +104,7 @@ pub fn of_files(pattern: &TablePattern, extracted: Extracted) -> Result<Tables> 
         match table_of(pattern, file) {
             Ok(named) => known.add(named, &file.name)?,
             Err(reason) => {
+                let reason = if is_unlisted(pattern, file) { NO_SHEETS.to_owned() } else { reason };
                 tables.left_out.push(LeftOut { name: file.name.clone(), kind: LeftOutKind::Failed, reason });
             }
         }
@@ -118,13 +127,18 @@ pub fn of_files(pattern: &TablePattern, extracted: Extracted) -> Result<Tables> 
 pub(super) fn keep(extracted: Extracted, wanted: &WantedFiles) -> Result<Extracted> {
     let WantedFiles::OfTable { pattern, table } = wanted else { return Ok(extracted) };
     let mut known = Known::default();
-    let mut files = Vec::new();
+    let (mut files, mut unlisted) = (Vec::new(), Vec::new());
     for file in extracted.files {
-        if let Ok(named) = table_of(pattern, &file)
-            && named.table == *table
-        {
-            known.add(named, &file.name)?;
-            files.push(file);
+        match table_of(pattern, &file) {
+            Ok(named) if named.table == *table => {
+                known.add(named, &file.name)?;
+                files.push(file);
+            }
+            // It may have a sheet of this table, so that a replace must not pass over it.
+            Err(_) if is_unlisted(pattern, &file) => {
+                unlisted.push(LeftOut { name: file.name, kind: LeftOutKind::Failed, reason: NO_SHEETS.to_owned() });
+            }
+            _ => {}
         }
     }
     let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
@@ -133,7 +147,7 @@ pub(super) fn keep(extracted: Extracted, wanted: &WantedFiles) -> Result<Extract
     let options = FileOptions::default();
     // What failed may have had rows of this table, whatever its name says: a replace must not pass over it.
     let is_about_it = |file: &LeftOut| file.kind == LeftOutKind::Failed || wanted.may_have(&file.name, &options);
-    let left_out = extracted.left_out.into_iter().filter(is_about_it).collect();
+    let left_out = extracted.left_out.into_iter().filter(is_about_it).chain(unlisted).collect();
     Ok(Extracted { files, left_out, warnings })
 }
 
@@ -163,7 +177,7 @@ fn table_of(pattern: &TablePattern, file: &InputFile) -> Result<NamedTable, Stri
     let name = end.and_then(|end| file.name.strip_suffix(&end)).unwrap_or(&file.name);
     pattern.table(|placeholder| match placeholder {
         "sheet" => sheet.map(str::to_owned),
-        "file" | "folder" => of_path(placeholder, name),
+        "file" | "folder" => of_path(placeholder, name, &file.options),
         column => {
             let constant = file.constants.iter().find(|(name, _)| name == column);
             constant.and_then(|(_, value)| value.clone())
@@ -173,8 +187,8 @@ fn table_of(pattern: &TablePattern, file: &InputFile) -> Result<NamedTable, Stri
 
 /// The name of a file without its suffixes, or that of the folder it lies in. An entry of an archive lies in a folder of the
 /// archive's name.
-fn of_path(placeholder: &str, name: &str) -> Option<String> {
-    let path = name.replace('!', "/");
+fn of_path(placeholder: &str, name: &str, options: &FileOptions) -> Option<String> {
+    let path = path_columns::in_folders(name, options);
     if placeholder == "file" {
         return Some(stem(&path).to_owned());
     }

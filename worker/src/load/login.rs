@@ -60,7 +60,7 @@ pub async fn prepare(connection: &mut PgConnection, table: &TableRef) -> Result<
             quote_ident(&login.name)
         );
         let explained = read_only(table, "default_transaction_read_only is on for this login", next_step);
-        // Nobody makes a role read-only for a while, so that waiting would only hide what is wrong.
+        // A role is made read-only on purpose and not for a while, so the run fails at once instead of waiting.
         return Err(if facts.read_only_role { PipelineError::Target(explained) } else { wait_for(explained) });
     }
     Ok(login)

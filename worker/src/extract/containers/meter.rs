@@ -105,7 +105,8 @@ impl Meter {
         self.check_with(0)
     }
 
-    /// The same, after so many bytes of one file that are not kept. Those of gaps do not come out of a decompressor.
+    /// As [`check`](Self::check), after `bytes` of one file were read and not kept. Gaps of a sparse file count here, because the
+    /// decompressor does not count them.
     pub(super) fn check_with(&self, bytes: u64) -> Result<(), Halt> {
         let unpacked = self.written.max(self.passed.load(Relaxed)).max(bytes);
         let ratio = u64::from(self.limits.ratio);

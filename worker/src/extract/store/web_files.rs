@@ -139,7 +139,7 @@ impl<'a> WebFiles<'a> {
         }
         match expected {
             Some(size) if size != spool.length() => Err(StoreError::Changed { name: shown_address(url) }),
-            // A part of which nobody knows whether it is the last one.
+            // The server does not say how long the file is, so the part may not be the last one.
             None if is_part => Err(StoreError::Changed { name: shown_address(url) }),
             _ => Ok(()),
         }

@@ -16,6 +16,10 @@ const CHARACTER_BYTES: u64 = 3;
 /// Bytes of a part of a formula that stands for a name, and bytes of text for a part that does not.
 const NAME_PART_BYTES: u64 = 5;
 const PART_TEXT_BYTES: u64 = 8;
+/// Bytes of the record of a formula in front of its parts: cell, format, value, flags and length.
+const FORMULA_HEAD_BYTES: usize = 22;
+/// Most bytes of the text that calamine puts in place of a formula it cannot read.
+const UNREAD_FORMULA_BYTES: u64 = 128;
 
 /// The kinds of records that are looked at.
 mod kind {
@@ -121,7 +125,8 @@ fn sheet(stream: &[u8], at: usize, texts: &[u64], part_text: u64) -> Result<u64,
                 let (row, column) = place(data)?;
                 cells.add(row, column)?;
                 formulas.add(row, column)?;
-                bytes = bytes.saturating_add(data.len() as u64 * part_text);
+                let parts = data.len().saturating_sub(FORMULA_HEAD_BYTES) as u64;
+                bytes = bytes.saturating_add((parts * part_text).max(UNREAD_FORMULA_BYTES));
             }
             kind::FORMULA_TEXT => bytes = bytes.saturating_add(data.len() as u64 * CHARACTER_BYTES),
             _ => {}

@@ -67,7 +67,7 @@ pub(in crate::load) async fn run(
     if forbids && !task.dry_run { Err(Halt::Checks(results)) } else { Ok(results) }
 }
 
-/// Leaves out sample rows for which there is no room. Returns the room that the others take.
+/// Removes sample rows beyond `room` bytes. Returns the bytes that the kept rows take.
 fn bound(result: &mut CheckResult, room: usize) -> usize {
     let mut taken = 0;
     result.samples.retain(|sample| {

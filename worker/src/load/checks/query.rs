@@ -74,7 +74,7 @@ fn repeated(table: &TableRef, columns: Vec<String>, of_run: &str) -> Failing {
 }
 
 /// The other table of a `relationships`.
-pub fn other_table(table: &TableRef, to: &TableName) -> TableRef {
+fn other_table(table: &TableRef, to: &TableName) -> TableRef {
     let schema = to.schema.clone().unwrap_or_else(|| table.schema.clone());
     TableRef { schema, table: to.table.clone() }
 }

@@ -198,7 +198,7 @@ impl<'a> Trial<'a> {
                 }
                 let name = columns.first().unwrap_or(column);
                 let newest = quote_ident(name);
-                // A date or timestamp without a zone is read as UTC, because the session's zone is none of the data's.
+                // A date or timestamp without a zone is read as UTC, because the session's time zone says nothing about the data.
                 let statement = format!(
                     "select coalesce(extract(epoch from clock_timestamp()) - extract(epoch from max({newest})) > $1, true),
                             max({newest})::text from {}",

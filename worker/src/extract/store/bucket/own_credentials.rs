@@ -88,7 +88,8 @@ fn of_google(source: &S3Source, variables: &CloudVariables) -> Result<Signer> {
             "Start the workers with the path of a service account's key in that variable.",
         ));
     };
-    Signer::google(source, &key_file(source, path)?)
+    let place = "the file that GOOGLE_APPLICATION_CREDENTIALS of the workers names";
+    Signer::google(source, &key_file(source, path)?, place)
 }
 
 fn key_file(source: &S3Source, path: &Path) -> Result<Secret> {

@@ -55,7 +55,7 @@ impl Signer {
                 let (id, key, token) = (access_key_id, secret_access_key, session_token.as_ref());
                 Self::aws(source, &AwsKeys { id, key, token, are_in: IN_CONFIG })?
             }
-            BucketLogin::ServiceAccount(key) => Self::google(source, key)?,
+            BucketLogin::ServiceAccount(key) => Self::google(source, key, IN_CONFIG)?,
             BucketLogin::AccountKey { account, key } => {
                 let key = AzureAccessKey::try_new(key.expose().trim())
                     .map_err(|_| unusable(source, "account_key", "it is not base64", IN_CONFIG))?;
@@ -90,15 +90,15 @@ impl Signer {
         })
     }
 
-    /// Signs with the key of a service account of Google, in JSON.
-    pub(super) fn google(source: &S3Source, key: &Secret) -> Result<Self> {
+    /// Signs with the key of a service account of Google, in JSON. `are_in`: the place of the key, for errors.
+    pub(super) fn google(source: &S3Source, key: &Secret, are_in: &str) -> Result<Self> {
         let what = "it is not the JSON of a service account's key with a private key in PEM form";
         let store = GoogleCloudStorageBuilder::new()
             .with_bucket_name(&source.url.bucket)
             .with_service_account_key(key.expose())
             .with_http_connector(NoTransport)
             .build()
-            .map_err(|_| unusable(source, "service_account_key", what, IN_CONFIG))?;
+            .map_err(|_| unusable(source, "service_account_key", what, are_in))?;
         Ok(Self::Google(Arc::clone(store.credentials())))
     }
 
