@@ -176,7 +176,7 @@ fn open(announced: &Announced, destination: &Destination) -> Result<Opened> {
         partial.cut(first).map_err(failed).and_then(|()| has_room(&inbox, (announced, first), destination))
     };
     if let Err(error) = admitted {
-        if received == 0 || announced.upload.is_none() {
+        if first == 0 || received == 0 || announced.upload.is_none() {
             inbox.discard(&partial).map_err(failed)?;
         }
         return Err(error);
@@ -346,7 +346,7 @@ fn offset(announced: &Announced, first: u64, received: u64) -> Error {
 
 fn too_long(announced: &Announced) -> Error {
     let detail = format!("more than the announced {} bytes of {} came", announced.length, announced.name);
-    Error::bad_request(Code::UploadCut, detail, "Send as many bytes as the request says.")
+    Error::bad_request(Code::UploadCut, detail, "Send exactly the announced number of bytes.")
 }
 
 fn cut_off(announced: &Announced, received: u64, cut: &Cut) -> Error {

@@ -385,6 +385,10 @@ async fn users_upload_where_an_admin_allowed_it() {
     // A later version of a user closes nothing, and one of an admin does.
     app.post("/upload-config").as_user().yaml(&yaml("", "priority: low\n")).await.ok();
     by_user("c.csv").await.ok();
+    // A run that begins with a file is one of the version that an admin has uploaded.
+    let begun = put(&app, "e.csv", ORDERS).query(&[("run", "true")]).await.ok();
+    let run = app.get(&format!("/runs/{}", begun["run_id"].as_str().expect("a run"))).await.ok();
+    assert_eq!(run["priority"], "normal", "the later version of the user says low");
     store(&app, &yaml("", "priority: low\n")).await;
     assert_eq!(by_user("d.csv").await.problem(403)["code"], "uploads_not_allowed");
     assert!(!entries(&app).contains(&"b.csv".to_owned()) && !entries(&app).contains(&"d.csv".to_owned()));

@@ -21,10 +21,11 @@ pub struct Inbox {
 const DECIDING: &str = r#"select distinct on (name collate "C") name, id as config_id, inbox as rules
                           from config_history where (by_admin or not $1)"#;
 
-/// The inbox of a pipeline. `None`: it has no config that decides about it. `for_users`: for a user who is not an admin.
-pub async fn find(db: impl PgExecutor<'_>, pipeline: &str, for_users: bool) -> sqlx::Result<Option<Inbox>> {
+/// The inbox of a pipeline. `None`: no config version of the pipeline decides. `by_admins`: only versions that an admin has
+/// uploaded decide.
+pub async fn find(db: impl PgExecutor<'_>, pipeline: &str, by_admins: bool) -> sqlx::Result<Option<Inbox>> {
     sqlx::query_as(sqlx::AssertSqlSafe(format!(r#"{DECIDING} and name = $2 order by name collate "C", version desc"#)))
-        .bind(for_users)
+        .bind(by_admins)
         .bind(pipeline)
         .fetch_optional(db)
         .await

@@ -15,7 +15,7 @@ use crate::input::{InputFile, RemoteTask, Stamp, Version};
 /// What the names of uploaded files begin with in reports and receipts, whatever folder the inbox is in.
 pub const SHOWN: &str = "inbox/";
 
-/// Lists the files of an inbox, in name order. An inbox to which nothing was uploaded yet has none.
+/// Lists the files of an inbox, in name order. Returns no files while nothing was uploaded.
 ///
 /// # Errors
 /// When this worker does not have the folder of the inboxes, or the inbox cannot be read.

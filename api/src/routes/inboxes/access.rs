@@ -31,16 +31,18 @@ impl Access {
     }
 }
 
-/// What the caller may upload to a pipeline.
+/// What the caller may upload to a pipeline. `starts_run`: a run begins with the file. Only a version that an admin has uploaded
+/// decides then, because nobody has read a newer one of a user before it runs.
 ///
 /// # Errors
 /// 403 when an API token is bound to other pipelines or no admin has allowed uploads of users; 404 without such a pipeline;
 /// 409 when it reads no inbox.
-pub async fn of(state: &AppState, caller: &Caller, pipeline: &str) -> Result<Access> {
+pub async fn of(state: &AppState, caller: &Caller, pipeline: &str, starts_run: bool) -> Result<Access> {
     caller.reach(pipeline)?;
     let for_users = !caller.is_admin();
-    let inbox = inboxes::find(&state.db, pipeline, for_users).await?;
-    if inbox.is_none() && !(for_users && pipelines::exists(&state.db, pipeline).await?) {
+    let by_admins = for_users || starts_run;
+    let inbox = inboxes::find(&state.db, pipeline, by_admins).await?;
+    if inbox.is_none() && !(by_admins && pipelines::exists(&state.db, pipeline).await?) {
         return Err(Error::NotFound(format!("pipeline {pipeline}")));
     }
     let config_id = inbox.as_ref().map(|inbox| inbox.config_id);
@@ -55,7 +57,10 @@ pub async fn of(state: &AppState, caller: &Caller, pipeline: &str) -> Result<Acc
         )),
         _ => Err(Error::conflict(
             Code::NoInbox,
-            format!("the pipeline {pipeline} does not read an inbox"),
+            match starts_run {
+                true => format!("no config of the pipeline {pipeline} that an admin has uploaded reads an inbox"),
+                false => format!("the pipeline {pipeline} does not read an inbox"),
+            },
             "Upload a config with a source of `type: inbox`.",
         )),
     }

@@ -114,7 +114,7 @@ async fn list_files(
     Params(page): Params<PageQuery>,
 ) -> Result<Json<Page<FileEntry>>> {
     let after: Option<String> = page.after()?;
-    access::of(&state, &caller, &name).await?;
+    access::of(&state, &caller, &name, false).await?;
     let folder = state.settings.inboxes();
     let listed = blocking(move || {
         let inbox = Inbox::open(&folder, &name).map_err(unreadable)?;
@@ -184,7 +184,7 @@ async fn find(
 ) -> Result<FileView> {
     let file = file_name(&file)?;
     let upload = parameters.upload.as_deref().map(upload_name).transpose()?;
-    access::of(&state, &caller, &name).await?;
+    access::of(&state, &caller, &name, false).await?;
     let folder = state.settings.inboxes();
     let found = blocking(move || {
         let Some(inbox) = Inbox::open(&folder, &name).map_err(unreadable)? else { return Ok(None) };

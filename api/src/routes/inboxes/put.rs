@@ -37,7 +37,8 @@ const PLACE_RETRY: u64 = 10;
 #[serde(deny_unknown_fields)]
 pub struct PutParameters {
     /// A name for the upload, of 8 to 64 letters, digits, `-` and `_`, which is new for each content: by it the client goes on
-    /// after a broken connection. What has arrived is kept for a day.
+    /// after a broken connection. What has arrived is kept for as many days as
+    /// `ELT_KEEP_UPLOADS_DAYS` says, one by default.
     upload: Option<String>,
     /// xxh3-128 of the whole file as 32 hexadecimal digits. A file that arrives with another hash is not kept.
     hash: Option<String>,
@@ -160,7 +161,7 @@ async fn admit(
     headers: &HeaderMap,
 ) -> Result<(Access, Announced, KeyPermit<Uuid>)> {
     let name = file_name(file)?;
-    let access = access::of(state, caller, pipeline).await?;
+    let access = access::of(state, caller, pipeline, parameters.run).await?;
     access.check_name(&name, pipeline)?;
     if parameters.run {
         caller.require(Scope::Trigger)?;
