@@ -130,6 +130,26 @@ async fn an_incident_is_one_message_and_its_end_is_another() {
 }
 
 #[tokio::test]
+async fn a_receiver_that_is_down_holds_up_no_other_one_on_its_host() {
+    let (app, receiver) = start().await;
+    receiver.script(|hit, _| match hit.path.ends_with("down") {
+        true => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        false => StatusCode::NO_CONTENT.into_response(),
+    });
+    let (down, up) = (receiver.url("/script/down"), receiver.url("/script/up"));
+    let notify =
+        format!("[{{on: [failed, recovered], webhook: \"{down}\"}}, {{on: [failed, recovered], webhook: \"{up}\"}}]");
+    let yaml = strict(&app, "orders", &notify);
+    fails(&app, &yaml).await;
+    succeeds(&app, &yaml).await;
+    let both = app.eventually(async || {
+        let hits = receiver.hits();
+        (hits.iter().filter(|hit| hit.path.ends_with("up")).count() == 2).then_some(())
+    });
+    both.await.expect("the other receiver gets both messages");
+}
+
+#[tokio::test]
 async fn plans_say_nothing_and_only_the_events_that_were_asked_for_are_told() {
     let (app, receiver) = start().await;
     let (failed, both) = (address(&receiver), receiver.url("/script/both"));
@@ -461,7 +481,10 @@ async fn a_channel_that_cannot_be_used_is_refused_and_one_that_is_gone_fails_no_
         let noted = "select error from notifications where error is not null";
         app.control(noted).await.first().cloned()
     });
-    assert_eq!(noted.await.expect("the failed try is noted")["error"], "there is no channel ops");
+    assert_eq!(
+        noted.await.expect("the failed try is noted")["error"],
+        "the channel ops does not exist: define it, or change the config"
+    );
 }
 
 #[tokio::test]

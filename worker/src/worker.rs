@@ -1,6 +1,7 @@
 //! The process around the work: it keeps the worker and its runs alive, takes tickets and ticks, sweeps, and winds down when
 //! it is asked to stop.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use elt_shared::job::is_private;
@@ -83,7 +84,7 @@ fn delivery(worker: &WorkerContext) -> Delivery {
         queue: settings.queue.clone(),
         keys: settings.keys.clone(),
         env_allow: settings.env_allow.clone(),
-        network: settings.network.clone(),
+        network: Arc::unwrap_or_clone(settings.network_of_configs()),
     }
 }
 

@@ -31,7 +31,7 @@ pub enum ChannelError {
     /// No message could be sent there.
     #[error("the channel cannot be used: {0}")]
     Address(String),
-    /// There are as many channels as can be stored.
+    /// The limit of stored channels is reached.
     #[error("{MOST_CHANNELS} channels are stored, and no more can be")]
     TooMany,
 }

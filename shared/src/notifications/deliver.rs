@@ -54,13 +54,13 @@ pub struct Delivery {
 /// Why a message was not sent.
 #[derive(Debug, thiserror::Error)]
 enum Unsent {
-    #[error("this worker has no secret key")]
+    #[error("this worker has no secret key: set ELT_SECRET_KEY")]
     NoKeys,
     #[error("the config that says where it goes was deleted")]
     ConfigGone,
     #[error("it took more than {} s to read where it goes", ADDRESS_WITHIN.as_secs())]
     Slow,
-    #[error("there is no channel {0}")]
+    #[error("the channel {0} does not exist: define it, or change the config")]
     NoChannel(String),
     #[error("could not read where it goes")]
     Database(#[from] sqlx::Error),

@@ -104,10 +104,20 @@ pub(super) fn begun(event: Event, run: &Run, since: DateTime<Utc>, usual: Option
             let sentences = [&facts.error, &facts.next_step].into_iter().flatten().map(|text| sentence(text));
             (format!("{pipeline} failed"), sentences.collect::<Vec<_>>().join(" "))
         }
-        Event::Stopped => (
-            format!("{pipeline} was stopped"),
-            format!("A run into {} was stopped before it had loaded. Nothing of it is in the table.", facts.table),
-        ),
+        Event::Stopped => {
+            let text = match run.divided_at {
+                Some(_) => {
+                    "A run was stopped. Tables that it had loaded before stay loaded; its report names them.".to_owned()
+                }
+                None => {
+                    format!(
+                        "A run into {} was stopped before it had loaded. Nothing of it is in the table.",
+                        facts.table
+                    )
+                }
+            };
+            (format!("{pipeline} was stopped"), text)
+        }
         Event::Rejects => (
             format!("{pipeline} rejected {}", rows(facts.rows_quarantined)),
             format!(

@@ -34,19 +34,19 @@ pub(crate) async fn run_ended(db: &mut PgConnection, id: Uuid, end: &End) -> sql
         _ => None,
     };
     let shown = conditions::of_end(end, run.report.as_ref(), config, usual);
-    let told = Told { config_id: found.config_id, config, queue: &run.queue, run_id: Some(id) };
+    let receivers = Receivers { config_id: found.config_id, config, queue: &run.queue, run_id: Some(id) };
     for condition in &shown {
         let (event, subject) = (condition.event, condition.subject.as_str());
         if !condition.is_wrong {
             if let Some(incident) = notifications::close(&mut *db, &run.name, event, subject, id).await? {
                 let message = message::over(event, &run, incident.opened_at);
-                told.write(db, &incident, &message, |rule| rule.hears_end(event, subject)).await?;
+                receivers.write(db, &incident, &message, |rule| rule.hears_end(event, subject)).await?;
             }
         } else if config.rules.iter().any(|rule| rule.hears(event, subject))
             && let Some(incident) = notifications::open(&mut *db, &run.name, event, subject, Some(id)).await?
         {
             let message = message::begun(event, &run, incident.opened_at, usual);
-            told.write(db, &incident, &message, |rule| rule.hears(event, subject)).await?;
+            receivers.write(db, &incident, &message, |rule| rule.hears(event, subject)).await?;
         }
     }
     if matches!(end, End::Succeeded { .. }) {
@@ -65,8 +65,9 @@ pub(crate) async fn open_stale(db: &mut PgConnection) -> sqlx::Result<()> {
             Some(at) => format!("The last run that loaded ended at {}.", at.format("%Y-%m-%d %H:%M UTC")),
             None => "No run has loaded yet.".to_owned(),
         };
-        let told = Told { config_id: stale.config_id, config, queue: QUEUE, run_id: None };
-        told.open(db, Event::Stale, &stale.pipeline, text).await?;
+        let queue = stale.queue.as_deref().unwrap_or(QUEUE);
+        let receivers = Receivers { config_id: stale.config_id, config, queue, run_id: None };
+        receivers.open(db, Event::Stale, &stale.pipeline, text).await?;
     }
     Ok(())
 }
@@ -74,12 +75,12 @@ pub(crate) async fn open_stale(db: &mut PgConnection) -> sqlx::Result<()> {
 /// Opens an incident because a schedule left out a run, or because its window passed unseen; `text` says which.
 pub async fn schedule_missed(db: &mut PgConnection, schedule: &Schedule, text: String) -> sqlx::Result<()> {
     let Some(config) = notifications::rules_of_config(&mut *db, schedule.config_id).await? else { return Ok(()) };
-    let told = Told { config_id: schedule.config_id, config: &config, queue: &schedule.queue, run_id: None };
-    told.open(db, Event::Missed, &schedule.name, text).await
+    let receivers = Receivers { config_id: schedule.config_id, config: &config, queue: &schedule.queue, run_id: None };
+    receivers.open(db, Event::Missed, &schedule.name, text).await
 }
 
-/// Who is told: the items of a config.
-struct Told<'a> {
+/// Who gets messages: the items of a config.
+struct Receivers<'a> {
     config_id: i64,
     config: &'a NotifyConfig,
     /// The queue of the pipeline's runs.
@@ -87,7 +88,7 @@ struct Told<'a> {
     run_id: Option<Uuid>,
 }
 
-impl Told<'_> {
+impl Receivers<'_> {
     /// Opens an incident that no run showed, with its messages.
     async fn open(&self, db: &mut PgConnection, event: Event, pipeline: &str, text: String) -> sqlx::Result<()> {
         if !self.config.rules.iter().any(|rule| rule.hears(event, "")) {

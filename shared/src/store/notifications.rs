@@ -78,17 +78,20 @@ pub(crate) struct StalePipeline {
     pub config: Json<NotifyConfig>,
     /// When the last run that loaded ended. `None`: there was none, and the config is that old.
     pub loaded_at: Option<DateTime<Utc>>,
+    /// The queue of that run.
+    pub queue: Option<String>,
 }
 
 /// Stale pipelines whose incident is not open yet.
 pub(crate) async fn stale(db: impl PgExecutor<'_>, limit: i64) -> sqlx::Result<Vec<StalePipeline>> {
     sqlx::query_as(
-        "select c.name as pipeline, c.id as config_id, c.notify as config, loaded.at as loaded_at
+        "select c.name as pipeline, c.id as config_id, c.notify as config, loaded.at as loaded_at,
+                loaded.queue
          from (select distinct name from config_history where notify ? 'freshness_seconds') named
          join lateral (select id, name, notify, \"timestamp\" from config_history
                        where name = named.name order by version desc limit 1) c
            on c.notify ? 'freshness_seconds' and jsonb_path_exists(c.notify, '$.rules[*].on[*] ? (@ == \"stale\")')
-         left join lateral (select finished_at as at from runs
+         left join lateral (select finished_at as at, queue from runs
                             where name = c.name and kind = 'run' and state = 'succeeded' and part_of is null
                               and outcome is distinct from 'nothing_loaded'
                             order by id desc limit 1) loaded on true
@@ -333,6 +336,8 @@ pub async fn take_due(
              where state = 'waiting' and next_try_at <= now() and queue = $3
                and not exists (select from notifications before
                                where before.incident_id = due.incident_id and before.destination = due.destination
+                                 and before.config_id is not distinct from due.config_id
+                                 and before.entry is not distinct from due.entry
                                  and before.state = 'waiting' and before.id < due.id)
              order by next_try_at, id limit $1 for update skip locked)
          returning id, pipeline, config_id, entry, channel, destination, message, attempt, created_at",
