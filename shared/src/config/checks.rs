@@ -152,7 +152,7 @@ impl CheckRule {
         matches!(self, Self::NotNull { .. } | Self::AcceptedValues { .. } | Self::Range { .. })
     }
 
-    /// The scope of a check that names none. `None` in the second place: the rule has no other.
+    /// The default scope of the rule, and the other scope that it allows. `None`: it allows only the default.
     fn scopes(&self) -> (CheckScope, Option<CheckScope>) {
         match self {
             Self::NotNull { .. } | Self::AcceptedValues { .. } | Self::Range { .. } => {
@@ -172,7 +172,7 @@ const MOST_COLUMNS: usize = 32;
 const MOST_VALUES: usize = 1_000;
 /// Longest name of a check, in characters.
 const LONGEST_NAME: usize = 200;
-/// Time limit of a check that names none.
+/// Default time limit of a check.
 const TIME_LIMIT: Duration = Duration::from_secs(300);
 /// Greatest age that `freshness_of` may allow: ten years.
 const OLDEST: u64 = 3_650 * 86_400;

@@ -9,8 +9,8 @@ use super::section::Section;
 use super::source::{AfterLoad, SourceConfig};
 use super::target::{MAX_NAME_BYTES, TableName};
 
-/// Placeholders that every file has a value for, or none.
-pub const OF_FILES: [&str; 3] = ["file", "folder", "sheet"];
+/// Placeholders that are filled in from the file itself.
+const OF_FILES: [&str; 3] = ["file", "folder", "sheet"];
 
 /// The name of a table with placeholders in braces, such as `raw_{file}`.
 #[derive(Debug, Clone, PartialEq, Eq)]

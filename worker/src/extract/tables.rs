@@ -242,6 +242,7 @@ mod tests {
         assert_eq!(names("raw_{file}", &["in/a.csv", "in/b/a.json", "in/c.csv"]), ["raw_a", "raw_c"]);
         assert_eq!(names("{folder}", &files), ["east", "north", "south"]);
         assert_eq!(names("{folder}_{file}", &["in/box.zip!a.csv"]), ["box_zip_a"]);
+        assert_eq!(names("{file}", &["in/x!a.csv", "in/y!a.csv"]), ["x_a", "y_a"]);
         let sheet = |name: &str| {
             let place = SheetPlace { index: 0, name: name.to_owned(), spool: PathBuf::new() };
             InputFile { sheet: Some(Arc::new(place)), ..file(&format!("in/Book 1.xlsx!{name}")) }

@@ -20,7 +20,7 @@ use crate::trigger;
 pub struct NewPart {
     /// The table as a config names it.
     pub table: String,
-    /// The run that was to load it before and did not. `None`: there is none.
+    /// The run that was to load it before and did not. `None`: no earlier run was to load it.
     pub repeats: Option<Uuid>,
 }
 

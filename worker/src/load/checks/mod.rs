@@ -1,5 +1,5 @@
-//! The checks of the config, tried in the loading transaction on what is about to be committed. Other sessions see none of
-//! the rows before the checks hold.
+//! The checks of the config, tried in the loading transaction on what is about to be committed. Other sessions do not
+//! see the rows until the checks hold.
 //!
 //! # Layout
 //! - [`names`]: columns of checks are found in the table
