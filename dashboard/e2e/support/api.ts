@@ -16,6 +16,15 @@ export async function logIn(name: string, password: string): Promise<Login> {
   return (await answer.json()) as Login;
 }
 
+/** Ends the session of a token, and accepts that it is over already. */
+export async function logOut(token: string): Promise<void> {
+  const answer = await fetch(`${ADDRESS}/auth/logout`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}` },
+  });
+  if (!answer.ok && answer.status !== 401) throw new Error(`logout: ${answer.status} ${await answer.text()}`);
+}
+
 let admin: Promise<Login> | undefined;
 
 /** Calls the API as an admin, with one login for all calls of a file. */

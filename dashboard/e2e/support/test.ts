@@ -1,7 +1,7 @@
 import { AxeBuilder } from '@axe-core/playwright';
 import { Page, expect, test as base } from '@playwright/test';
 
-import { logIn } from './api';
+import { logIn, logOut } from './api';
 import { ADMIN, USER } from './server';
 
 export { expect };
@@ -35,16 +35,22 @@ export const test = base.extend<Stories>({
     expect(unexpected, 'the console stays silent').toEqual([]);
   },
   admin: async ({ page }, use) => {
-    await enter(page, ADMIN);
+    const token = await enter(page, ADMIN);
     await use(page);
+    await logOut(token);
   },
   analyst: async ({ page }, use) => {
-    await enter(page, USER);
+    const token = await enter(page, USER);
     await use(page);
+    await logOut(token);
   },
 });
 
-async function enter(page: Page, who: { name: string; password: string }): Promise<void> {
+/**
+ * Opens a browser's session, and returns its token. A story ends its session: the server keeps the newest 100 of
+ * a user, and there are more stories than that.
+ */
+async function enter(page: Page, who: { name: string; password: string }): Promise<string> {
   const { token, role } = await logIn(who.name, who.password);
   await page.addInitScript(
     ([kept, as]) => {
@@ -55,6 +61,7 @@ async function enter(page: Page, who: { name: string; password: string }): Promi
     },
     [token, role] as const,
   );
+  return token;
 }
 
 /** No dialog is still opening or closing, and nothing fades or moves, apart from what moves without end. */
