@@ -187,6 +187,28 @@ async fn use_is_noted_at_most_once_a_minute() {
 }
 
 #[tokio::test]
+async fn logins_that_are_over_push_out_no_open_session() {
+    let app = app().await;
+    let open = login(&app).await;
+    let age = "update elt.sessions set created_at = now() - interval '1 minute'";
+    sqlx::query(age).execute(&app.db).await.expect("aged");
+    let over = "insert into elt.sessions (id, user_id, method, expires_at, ended_at)
+                select gen_random_uuid(), id, 'password', now() + interval '1 hour' * expires, ended
+                from elt.users, generate_series(1, 60), (values (1, now()), (-1, null)) as kinds (expires, ended)
+                where username = 'user'";
+    sqlx::query(over).execute(&app.db).await.expect("many sessions that are over");
+    login(&app).await;
+    assert_eq!(status_of(&app, &open).await, 200);
+    let kept: i64 = sqlx::query_scalar(
+        "select count(*) from elt.sessions join elt.users on users.id = user_id where username = 'user'",
+    )
+    .fetch_one(&app.db)
+    .await
+    .expect("a number");
+    assert_eq!(kept, MOST_OF_A_USER);
+}
+
+#[tokio::test]
 async fn the_sessions_of_a_user_are_bounded_and_old_ones_leave() {
     let app = app().await;
     let oldest = login(&app).await;

@@ -46,10 +46,7 @@ export const test = base.extend<Stories>({
   },
 });
 
-/**
- * Opens a browser's session, and returns its token. A story ends its session: the server keeps the newest 100 of
- * a user, and there are more stories than that.
- */
+/** Opens a browser's session, and returns its token. A story ends its session: the server keeps 100 of a user. */
 async function enter(page: Page, who: { name: string; password: string }): Promise<string> {
   const { token, role } = await logIn(who.name, who.password);
   await page.addInitScript(

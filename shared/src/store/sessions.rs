@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgConnection, PgExecutor};
 use uuid::Uuid;
 
-/// Most sessions of one user. The oldest one is removed when there are more, so that a program that logs in for every
-/// call cannot fill the table.
+/// Most sessions of one user. When there are more, sessions that are over are removed first and then the oldest ones, so
+/// that a program that logs in for every call cannot fill the table.
 pub const MOST_OF_A_USER: i64 = 100;
 
 /// Longest user agent that is kept, in characters.
@@ -67,7 +67,8 @@ pub struct NewSession<'a> {
     pub user_agent: Option<&'a str>,
 }
 
-/// Keeps a new session, and removes the oldest ones of a user who has more than [`MOST_OF_A_USER`].
+/// Keeps a new session, and removes sessions of a user who has more than [`MOST_OF_A_USER`]: first those that are over,
+/// then the oldest ones.
 pub async fn begin(db: &mut PgConnection, session: &NewSession<'_>) -> sqlx::Result<()> {
     let user_agent: Option<String> = session.user_agent.map(|agent| agent.chars().take(LONGEST_USER_AGENT).collect());
     sqlx::query(
@@ -83,7 +84,9 @@ pub async fn begin(db: &mut PgConnection, session: &NewSession<'_>) -> sqlx::Res
     .await?;
     sqlx::query(
         "delete from sessions where id in (
-             select id from sessions where user_id = $1 order by created_at desc, id offset $2 for update skip locked)",
+             select id from sessions where user_id = $1
+             order by ended_at is null and expires_at > now() desc, created_at desc, id
+             offset $2 for update skip locked)",
     )
     .bind(session.user_id)
     .bind(MOST_OF_A_USER)
