@@ -59,12 +59,8 @@ impl FileOptions {
             FileFormat::FixedWidth => self.fixed_width.as_ref().and_then(|options| options.null_values.as_ref()),
             FileFormat::Workbook => self.excel.null_values.as_ref(),
             FileFormat::Csv | FileFormat::Txt => self.csv.null_values.as_ref(),
-            FileFormat::Json
-            | FileFormat::Ndjson
-            | FileFormat::Xml
-            | FileFormat::Parquet
-            | FileFormat::Arrow
-            | FileFormat::Container(_) => None,
+            // They have no such option.
+            _ => None,
         };
         null_values.map(Vec::as_slice)
     }
