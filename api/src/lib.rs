@@ -9,6 +9,7 @@
 //! - `client`, `audit`, `idempotency`, `collision`, `known_parameters`: layers and helpers around every request
 //! - `receive`: the bodies of uploaded files
 //! - `ui`: the dashboard's files; `help`: the documentation
+//! - `no_worker`: messages that there is no worker
 //! - [`not_ready`]: answers before the process can work
 
 mod audit;
@@ -29,6 +30,7 @@ mod known_parameters;
 mod layers;
 mod login_queue;
 mod metrics;
+mod no_worker;
 pub mod not_ready;
 pub mod oidc;
 mod openapi;
@@ -225,6 +227,7 @@ pub async fn serve(listener: TcpListener, mut state: AppState, stop: Cancellatio
     state.stopping = stop.clone();
     let drained = state.drained.clone();
     tokio::spawn(state.events.clone().follow(state.db.clone(), drained.clone()));
+    tokio::spawn(no_worker::keep_telling(state.clone(), stop.clone()));
     let terms = Terms { stopping: stop.clone(), ..Terms::new(&state.settings, state.tls.clone()) };
     if let Some(tls) = state.tls.clone() {
         tokio::spawn(tls.follow(drained.clone()));

@@ -172,6 +172,7 @@ pub fn state(
     settings.target_url = databases.target_url.clone();
     settings.data_dir = databases.data_dir.clone();
     settings.uploads.inbox = databases.inbox.clone();
+    settings.oidc.public_url.clone_from(&network.public_url);
     settings.network = network;
     settings.env_allow = env_allow;
     Ok(AppState::new(databases.control.clone(), settings)?)

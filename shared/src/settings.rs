@@ -195,6 +195,10 @@ pub struct NetworkSettings {
     /// for the hosts that are asked for, as this machine finds them.
     #[arg(long, env = "ELT_HTTP_PROXY", hide_env_values = true, value_parser = secret)]
     pub http_proxy: Option<Secret>,
+    /// Address of this installation in people's browsers, `https://elt.example.com`. Messages about pipelines link to it, and an
+    /// identity provider must allow the redirect to `/auth/oidc/callback` below it.
+    #[arg(long, env = "ELT_PUBLIC_URL", value_name = "URL")]
+    pub public_url: Option<String>,
     /// Further rules for what a user who is not an admin has the server connect to. `None` for admins and workers.
     #[arg(skip)]
     pub user: Option<UserNetworkSettings>,
@@ -211,12 +215,20 @@ impl Default for NetworkSettings {
             target_ca_file: None,
             target_silence: TARGET_SILENCE,
             http_proxy: None,
+            public_url: None,
             user: None,
         }
     }
 }
 
 impl NetworkSettings {
+    /// [`Self::public_url`] as a URL. `None`: it is not set, or nothing can be linked to it.
+    pub fn public_url(&self) -> Option<Url> {
+        let url = Url::parse(self.public_url.as_ref()?.trim()).ok()?;
+        let is_plain = url.username().is_empty() && url.password().is_none() && url.query().is_none();
+        (matches!(url.scheme(), "http" | "https") && is_plain && url.fragment().is_none()).then_some(url)
+    }
+
     /// [`Self::target_silence`] as a duration.
     pub fn target_silence(&self) -> Duration {
         Duration::from_secs(self.target_silence.into())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use elt_shared::job::is_private;
-use elt_shared::notifications::{self, Delivery};
+use elt_shared::notifications::{self, Delivery, Sends};
 use elt_shared::queue::workers::QueueWorkers;
 use elt_shared::queue::{retention, sweeper};
 use elt_shared::store::workers;
@@ -81,7 +81,7 @@ fn delivery(worker: &WorkerContext) -> Delivery {
     let settings = &worker.settings;
     Delivery {
         db: worker.db.clone(),
-        queue: settings.queue.clone(),
+        sends: Sends::OfQueue(settings.queue.clone()),
         keys: settings.keys.clone(),
         env_allow: settings.env_allow.clone(),
         network: Arc::unwrap_or_clone(settings.network_of_configs()),

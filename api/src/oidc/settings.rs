@@ -24,9 +24,8 @@ pub struct OidcSettings {
     /// Groups at the provider whose members have the role user, separated by commas. Other people may not log in.
     #[arg(long, env = "ELT_OIDC_USER_GROUPS", value_delimiter = ',')]
     pub oidc_user_groups: Vec<String>,
-    /// Address of this installation in people's browsers, `https://elt.example.com`. The provider must allow the
-    /// redirect to `/auth/oidc/callback` below it.
-    #[arg(long, env = "ELT_PUBLIC_URL")]
+    /// Address of this installation. Filled in from the process's network settings.
+    #[arg(skip)]
     pub public_url: Option<String>,
 }
 

@@ -7,8 +7,10 @@ use uuid::Uuid;
 use super::{Event, Message};
 use crate::text_enum::text_enum;
 
-/// Most characters of a message in a chat. Discord refuses more than 2000.
-const LONGEST_CHAT: usize = 1_900;
+/// Most characters of a message in a chat, without its link. Discord refuses more than 2000.
+const LONGEST_CHAT: usize = 1_500;
+/// The words of the link to a message's page.
+const OPEN: &str = "Open in elt";
 
 text_enum! {
     /// What the body of a request looks like.
@@ -51,7 +53,9 @@ pub(super) fn body(format: BodyFormat, id: Uuid, created_at: DateTime<Utc>, mess
             "data": message,
         }),
         BodyFormat::Slack => {
-            json!({ "text": cut(&format!("*{}*\n{}", escaped(&message.title), escaped(&message.text))) })
+            let link = message.url.as_deref().map(|url| format!("\n<{}|{OPEN}>", escaped(url))).unwrap_or_default();
+            let text = cut(&format!("*{}*\n{}", escaped(&message.title), escaped(&message.text)));
+            json!({ "text": format!("{text}{link}") })
         }
         BodyFormat::Teams => json!({
             "type": "message",
@@ -66,12 +70,18 @@ pub(super) fn body(format: BodyFormat, id: Uuid, created_at: DateTime<Utc>, mess
                         { "type": "TextBlock", "wrap": true, "text": cut(&message.text) },
                         { "type": "TextBlock", "isSubtle": true, "wrap": true, "text": origin(message) },
                     ],
+                    "actions": message.url.iter().map(|url| json!({ "type": "Action.OpenUrl", "title": OPEN, "url": url }))
+                        .collect::<Vec<_>>(),
                 },
             }],
         }),
         // Without `allowed_mentions`, a pipeline named `@everyone` would ring everybody.
         BodyFormat::Discord => json!({
-            "content": cut(&format!("**{}**\n{}", message.title, message.text)),
+            "content": match &message.url {
+                // Without the brackets, Discord would fetch the page to show a part of it.
+                Some(url) => format!("{}\n<{url}>", cut(&format!("**{}**\n{}", message.title, message.text))),
+                None => cut(&format!("**{}**\n{}", message.title, message.text)),
+            },
             "allowed_mentions": { "parse": [] },
         }),
     }

@@ -27,7 +27,7 @@ pub(super) fn of_end(end: &End, report: Option<&Value>, config: &NotifyConfig, u
             let mut shown = Vec::new();
             // A run that could load nothing of what arrived is not a sign that the pipeline is well again.
             if *outcome != Outcome::NothingLoaded {
-                let well = [Event::Failed, Event::Stopped, Event::Stale, Event::Missed];
+                let well = [Event::Failed, Event::Stopped, Event::Stale, Event::NoWorker, Event::Missed];
                 shown.extend(well.map(|event| about(event, false)));
             }
             if let Some(volume) = config.volume {
@@ -80,7 +80,13 @@ mod tests {
     use super::*;
 
     fn rule(above: u64) -> NotifyRule {
-        NotifyRule { on: vec![Event::Rejects], quarantine_above: above, channel: None, destination: "webhook".into() }
+        NotifyRule {
+            on: vec![Event::Rejects],
+            quarantine_above: above,
+            channel: None,
+            quiet: None,
+            destination: "webhook".into(),
+        }
     }
 
     fn shown(end: &End, report: &Value, above: &[u64]) -> Vec<(Event, String, bool)> {
@@ -99,6 +105,7 @@ mod tests {
                 (Event::Failed, String::new(), false),
                 (Event::Stopped, String::new(), false),
                 (Event::Stale, String::new(), false),
+                (Event::NoWorker, String::new(), false),
                 (Event::Missed, String::new(), false),
                 (Event::Rejects, "0".into(), true),
                 (Event::Rejects, "3".into(), false),

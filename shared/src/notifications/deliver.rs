@@ -37,12 +37,21 @@ const ADDRESS_WITHIN: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(900);
 
-/// What a worker needs to send messages.
+/// The messages that a process sends.
+#[derive(Debug, Clone)]
+pub enum Sends {
+    /// Those about runs of this queue: only its workers can be expected to know what a config refers to.
+    OfQueue(String),
+    /// Those that say that there is no worker.
+    NoWorker,
+}
+
+/// What a process needs to send messages.
 pub struct Delivery {
     /// The control database.
     pub db: PgPool,
-    /// The queue whose runs it sends messages about: only its workers can be expected to know what a config refers to.
-    pub queue: String,
+    /// The messages that it sends.
+    pub sends: Sends,
     /// Open the configs that say where messages go. `None`: no message can be sent.
     pub keys: Option<Arc<KeyRing>>,
     /// The variables that configs may refer to.
@@ -54,7 +63,7 @@ pub struct Delivery {
 /// Why a message was not sent.
 #[derive(Debug, thiserror::Error)]
 enum Unsent {
-    #[error("this worker has no secret key: set ELT_SECRET_KEY")]
+    #[error("this process has no secret key: set ELT_SECRET_KEY")]
     NoKeys,
     #[error("the config that says where it goes was deleted")]
     ConfigGone,
@@ -66,7 +75,7 @@ enum Unsent {
     Database(#[from] sqlx::Error),
     #[error("could not open what says where it goes")]
     Open(#[from] OpenError),
-    #[error("the config does not say where it goes on this worker")]
+    #[error("the config does not say where it goes in this process")]
     Config(#[from] ConfigError),
     #[error("could not read the secrets of the config that says where it goes")]
     Secrets(#[source] OpenError),
@@ -82,17 +91,21 @@ enum Unsent {
 
 /// Sends messages until `stop`.
 pub async fn keep_sending(delivery: Delivery, stop: CancellationToken) {
+    if delivery.network.public_url.is_some() && delivery.network.public_url().is_none() {
+        tracing::warn!("ELT_PUBLIC_URL is not an http or https URL without user and query: messages link to no page");
+    }
     let sender = match WebhookSender::new(&delivery.network) {
         Ok(sender) => Arc::new(sender),
         Err(error) => {
-            tracing::error!(error = %error.without_url(), "this worker cannot send messages");
+            tracing::error!(error = %error.without_url(), "this process cannot send messages");
             return;
         }
     };
     let delivery = Arc::new(delivery);
     let mut at_work = JoinSet::new();
     while !stop.is_cancelled() {
-        match notifications::take_due(&delivery.db, &delivery.queue, (AT_ONCE - at_work.len()) as i64, LEASE).await {
+        let free = (AT_ONCE - at_work.len()) as i64;
+        match notifications::take_due(&delivery.db, &delivery.sends, free, LEASE).await {
             Ok(taken) => {
                 for one in taken {
                     let (delivery, sender) = (Arc::clone(&delivery), Arc::clone(&sender));
@@ -140,6 +153,10 @@ async fn deliver(delivery: &Delivery, sender: &WebhookSender, taken: TakenNotifi
 
 async fn send(delivery: &Delivery, sender: &WebhookSender, taken: &TakenNotification) -> Result<(), Unsent> {
     let message: Message = serde_json::from_value(taken.message.clone())?;
+    let message = match delivery.network.public_url() {
+        Some(base) => message.linked(&base),
+        None => message,
+    };
     let (author, address, _held) =
         timeout(ADDRESS_WITHIN, address(delivery, taken)).await.map_err(|_| Unsent::Slow)??;
     let id = taken.id.to_string();

@@ -75,7 +75,8 @@ fn mail(address: &EmailAddress, id: &str, message: &Message) -> Result<Mail, Mai
     for to in &address.to {
         mail = mail.to(mailbox(to)?);
     }
-    let text = format!("{}.\n\n{}\n\n{}\n", message.title, message.text, origin(message));
+    let link = message.url.as_deref().map(|url| format!("{url}\n")).unwrap_or_default();
+    let text = format!("{}.\n\n{}\n\n{}\n{link}", message.title, message.text, origin(message));
     mail.body(text).map_err(|error| MailError::Content(error.to_string()))
 }
 

@@ -17,6 +17,8 @@ text_enum! {
         Volume = "volume",
         /// No run has loaded for longer than the config allows.
         Stale = "stale",
+        /// A run has waited for minutes, and no worker of its queue takes runs.
+        NoWorker = "no_worker",
         /// A schedule left a run out, or its window passed unseen.
         Missed = "missed",
         /// What another event reported is over.
@@ -31,7 +33,13 @@ impl Event {
     /// not: the table has changed, and nothing becomes as it was.
     pub fn recovers(self) -> bool {
         match self {
-            Self::Failed | Self::Stopped | Self::Rejects | Self::Volume | Self::Stale | Self::Missed => true,
+            Self::Failed
+            | Self::Stopped
+            | Self::Rejects
+            | Self::Volume
+            | Self::Stale
+            | Self::NoWorker
+            | Self::Missed => true,
             Self::Drift | Self::Recovered | Self::Test => false,
         }
     }

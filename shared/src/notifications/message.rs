@@ -1,6 +1,7 @@
 //! What a message says. It has no secret and no value of a row.
 
 use chrono::{DateTime, Utc};
+use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -32,6 +33,9 @@ pub struct Message {
     pub title: String,
     /// More about it, in sentences. May be empty.
     pub text: String,
+    /// Its page in the dashboard. `null`: the process that sent it does not know the address of this installation.
+    #[serde(default)]
+    pub url: Option<String>,
     /// The run that showed it; `null` when no run did, and for a test of a channel.
     pub run: Option<RunFacts>,
 }
@@ -95,6 +99,27 @@ impl RunFacts {
     }
 }
 
+impl Message {
+    /// The same message with the address of its page, in the dashboard of the installation at `base`.
+    pub(super) fn linked(mut self, base: &Url) -> Self {
+        let mut url = base.clone();
+        url.set_query(None);
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().push("ui");
+            match (&self.run, self.pipeline.is_empty()) {
+                (Some(run), _) => path.push("runs").push(&run.id.to_string()),
+                (None, true) => path.push("notifications"),
+                (None, false) => path.push("runs"),
+            };
+        }
+        if self.run.is_none() && !self.pipeline.is_empty() {
+            url.query_pairs_mut().append_pair("name", &self.pipeline);
+        }
+        self.url = Some(url.into());
+        self
+    }
+}
+
 /// The message of an incident that began with a run. `usual`: the rows that a run reads usually, where it is known.
 pub(super) fn begun(event: Event, run: &Run, since: DateTime<Utc>, usual: Option<f64>) -> Message {
     let facts = RunFacts::of(run);
@@ -139,9 +164,11 @@ pub(super) fn begun(event: Event, run: &Run, since: DateTime<Utc>, usual: Option
                 None => "That is fewer than its config expects.".to_owned(),
             },
         ),
-        Event::Stale | Event::Missed | Event::Recovered | Event::Test => return over(event, run, since),
+        Event::Stale | Event::NoWorker | Event::Missed | Event::Recovered | Event::Test => {
+            return over(event, run, since);
+        }
     };
-    Message { event, incident: event, pipeline: pipeline.clone(), since, title, text, run: Some(facts) }
+    Message { event, incident: event, pipeline: pipeline.clone(), since, title, text, url: None, run: Some(facts) }
 }
 
 /// The message that an incident is over since a run.
@@ -153,6 +180,7 @@ pub(super) fn over(incident: Event, run: &Run, since: DateTime<Utc>) -> Message 
         Event::Rejects => "had rejected rows",
         Event::Volume => "had read too few rows",
         Event::Stale => "had been stale",
+        Event::NoWorker => "had no worker",
         Event::Missed => "had missed a run",
         Event::Drift | Event::Recovered | Event::Test => "had needed attention",
     };
@@ -163,16 +191,18 @@ pub(super) fn over(incident: Event, run: &Run, since: DateTime<Utc>) -> Message 
         since.format("%Y-%m-%d %H:%M UTC")
     );
     let title = format!("{} is well again", run.name);
-    Message { event: Event::Recovered, incident, pipeline: run.name.clone(), since, title, text, run: Some(facts) }
+    let pipeline = run.name.clone();
+    Message { event: Event::Recovered, incident, pipeline, since, title, text, url: None, run: Some(facts) }
 }
 
 /// The message of an incident that no run showed.
 pub(super) fn without_run(event: Event, pipeline: &str, since: DateTime<Utc>, text: String) -> Message {
     let title = match event {
         Event::Stale => format!("{pipeline} is stale"),
+        Event::NoWorker => format!("{pipeline} has no worker"),
         _ => format!("{pipeline} missed a run"),
     };
-    Message { event, incident: event, pipeline: pipeline.to_owned(), since, title, text, run: None }
+    Message { event, incident: event, pipeline: pipeline.to_owned(), since, title, text, url: None, run: None }
 }
 
 /// The message of a test of a channel.
@@ -184,6 +214,7 @@ pub(super) fn test(channel: &str, by: &str, at: DateTime<Utc>) -> Message {
         since: at,
         title: format!("The channel {channel} works"),
         text: format!("{by} tests whether messages about pipelines arrive here."),
+        url: None,
         run: None,
     }
 }
@@ -281,6 +312,16 @@ mod tests {
         } });
         assert_eq!(reasons(Some(&report)), " Reasons: 3 for wrong_type in amount, 1 for ragged.");
         assert_eq!(reasons(None), "");
+    }
+
+    #[test]
+    fn a_message_links_to_its_page() {
+        let now = Utc::now();
+        let link = |message: Message, base: &str| message.linked(&base.parse().expect("a URL")).url.expect("a link");
+        let stale = || without_run(Event::Stale, "a & b/c", now, String::new());
+        assert_eq!(link(stale(), "https://elt.example.com"), "https://elt.example.com/ui/runs?name=a+%26+b%2Fc");
+        assert_eq!(link(stale(), "https://example.com/elt/"), "https://example.com/elt/ui/runs?name=a+%26+b%2Fc");
+        assert_eq!(link(test("ops", "ann", now), "http://[::1]:8080"), "http://[::1]:8080/ui/notifications");
     }
 
     #[test]

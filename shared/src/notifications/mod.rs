@@ -1,15 +1,17 @@
 //! Messages about what happens to pipelines.
 //!
 //! The end of a run opens and closes *incidents*: a pipeline that failed, rejected too many rows, or whose columns changed.
-//! The sweeper opens those of pipelines that are
-//! stale, and ticks those of schedules that missed a run. One incident is one message to each receiver, and one more when it is over. The message is written in the transaction that
-//! ends the run, and any worker sends it afterwards, until the receiver has taken it or a day is over. A worker that is lost
-//! between sending a message and noting it makes another worker send it again, with the same id.
+//! The sweeper opens those of pipelines that are stale, ticks those of schedules that missed a run, and the API those of runs
+//! that wait where no worker is. One incident is one message to each receiver, and one more when it is over. The message is
+//! written in the transaction that ends the run. Any worker sends it afterwards, and the API if it says that there is no
+//! worker, until the receiver has taken it or a day is over. A process that is lost between sending a message and noting it
+//! makes another one send it again, with the same id.
 //!
 //! # Layout
 //! - `event`, `rule`: what messages are about, and what `notify:` of a config asks for
 //! - `conditions`: what the end of a run says about each event
 //! - `message`: what a message says
+//! - `quiet_hours`: the hours of the day in which messages wait
 //! - `raise`: opening and closing incidents, with their messages
 //! - `channel`: receivers that an admin defines once
 //! - `deliver`: sending the messages that are due; `webhook`: to a web address; `email`: by e-mail
@@ -22,6 +24,7 @@ mod deliver;
 mod email;
 mod event;
 mod message;
+mod quiet_hours;
 mod raise;
 mod rule;
 mod signature;
@@ -29,12 +32,13 @@ mod webhook;
 
 pub use body::BodyFormat;
 pub use channel::{ChannelAddress, ChannelError, MOST_CHANNELS, is_channel_name};
-pub use deliver::{Delivery, keep_sending};
+pub use deliver::{Delivery, Sends, keep_sending};
 pub use email::MailError;
 pub use event::Event;
 pub use message::{Message, RunFacts};
+pub use quiet_hours::QuietHours;
 pub(crate) use raise::{open_stale, run_ended};
-pub use raise::{schedule_missed, test_channel};
+pub use raise::{open_without_worker, schedule_missed, test_channel};
 pub use rule::{NotifyConfig, NotifyRule, Volume};
 pub use signature::signing_key;
 pub use webhook::SendError;

@@ -1,5 +1,7 @@
 //! Opening and closing incidents, with their messages.
 
+use std::time::Duration;
+
 use chrono::Utc;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -13,8 +15,10 @@ use crate::store::notifications::{self, Incident, NewNotification, Notification}
 use crate::store::runs;
 use crate::store::schedules::Schedule;
 
-/// Stale pipelines that one sweep looks at.
-const MOST_STALE: i64 = 100;
+/// Pipelines that one look for stale ones, or for those without a worker, finds.
+const MOST_PIPELINES: i64 = 100;
+/// How long a run waits without a worker before it is told: longer than a worker needs to start again.
+const NO_WORKER_AFTER: Duration = Duration::from_secs(180);
 
 /// Opens and closes incidents by the end of a run, and writes the messages about them. Part of the transaction that ends the
 /// run, so that there is one message for an incident however often a process is killed.
@@ -59,7 +63,7 @@ pub(crate) async fn run_ended(db: &mut PgConnection, id: Uuid, end: &End) -> sql
 
 /// Opens incidents of pipelines in which no run has loaded for longer than their configs allow.
 pub(crate) async fn open_stale(db: &mut PgConnection) -> sqlx::Result<()> {
-    for stale in notifications::stale(&mut *db, MOST_STALE).await? {
+    for stale in notifications::stale(&mut *db, MOST_PIPELINES).await? {
         let config = &stale.config.0;
         let text = match stale.loaded_at {
             Some(at) => format!("The last run that loaded ended at {}.", at.format("%Y-%m-%d %H:%M UTC")),
@@ -68,6 +72,24 @@ pub(crate) async fn open_stale(db: &mut PgConnection) -> sqlx::Result<()> {
         let queue = stale.queue.as_deref().unwrap_or(QUEUE);
         let receivers = Receivers { config_id: stale.config_id, config, queue, run_id: None };
         receivers.open(db, Event::Stale, &stale.pipeline, text).await?;
+    }
+    Ok(())
+}
+
+/// Opens incidents of pipelines whose runs wait although no worker of their queue takes runs.
+///
+/// # Errors
+/// When the database fails.
+pub async fn open_without_worker(db: &mut PgConnection) -> sqlx::Result<()> {
+    for waiting in notifications::without_worker(&mut *db, NO_WORKER_AFTER, MOST_PIPELINES).await? {
+        let queue = &waiting.queue;
+        let text = format!(
+            "A run is due, and no worker of the queue {queue} takes runs. Look at the page Workers; `elt worker --queue {queue}` \
+             starts one."
+        );
+        let (config_id, config) = (waiting.config_id, &waiting.config.0);
+        let receivers = Receivers { config_id, config, queue, run_id: None };
+        receivers.open(db, Event::NoWorker, &waiting.pipeline, text).await?;
     }
     Ok(())
 }
@@ -110,6 +132,7 @@ impl Receivers<'_> {
     ) -> sqlx::Result<()> {
         let mut text = serde_json::to_value(message).map_err(|error| sqlx::Error::Encode(error.into()))?;
         redaction::hide_in(&mut text);
+        let now = Utc::now();
         for (entry, rule) in (0i32..).zip(&self.config.rules).filter(|(_, rule)| hears(rule)) {
             let new = NewNotification {
                 incident: Some(incident.id),
@@ -122,6 +145,7 @@ impl Receivers<'_> {
                 channel: rule.channel.as_deref(),
                 destination: &rule.destination,
                 message: &text,
+                not_before: rule.quiet.and_then(|quiet| quiet.end(now)),
             };
             notifications::create(&mut *db, &new).await?;
         }
@@ -146,6 +170,7 @@ pub async fn test_channel(db: &mut PgConnection, channel: &Channel, by: &str) ->
         channel: Some(&channel.name),
         destination: &format!("channel {}", channel.name),
         message: &message,
+        not_before: None,
     };
     notifications::create(db, &new).await
 }

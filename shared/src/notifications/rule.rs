@@ -1,8 +1,8 @@
 //! What a config asks for: the items of `notify:` without where they send to, and what counts as stale and as too few rows.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use super::Event;
+use super::{Event, QuietHours};
 
 /// What a config says about messages, as it is kept beside its version. It has no secret.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -40,14 +40,24 @@ impl Volume {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotifyRule {
     /// The events it listens to, each once.
+    #[serde(deserialize_with = "known_events")]
     pub on: Vec<Event>,
     /// Number of rejected rows of a run that is no reason for a message.
     pub quarantine_above: u64,
     /// The channel that its messages go to. `None`: the config itself has the address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<String>,
+    /// The hours of the day in which its messages wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quiet: Option<QuietHours>,
     /// Where its messages go, for people: `webhook https://hooks.example.com`.
     pub destination: String,
+}
+
+/// The events that this release knows. A later one may have stored others, and its configs must not keep runs from ending.
+fn known_events<'de, D: Deserializer<'de>>(source: D) -> Result<Vec<Event>, D::Error> {
+    let words = Vec::<String>::deserialize(source)?;
+    Ok(words.iter().filter_map(|word| word.parse().ok()).collect())
 }
 
 impl NotifyRule {
@@ -65,6 +75,13 @@ impl NotifyRule {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn events_of_a_later_release_are_passed_over() {
+        let stored = r#"{"on": ["failed", "eclipse"], "quarantine_above": 0, "destination": "webhook"}"#;
+        let rule: NotifyRule = serde_json::from_str(stored).expect("readable");
+        assert_eq!((rule.on, rule.quiet), (vec![Event::Failed], None));
+    }
 
     #[test]
     fn too_few_rows_are_fewer_than_the_least_or_than_usual_by_more_than_the_drop() {

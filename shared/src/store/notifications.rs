@@ -8,7 +8,8 @@ use sqlx::types::Json;
 use sqlx::{FromRow, PgExecutor, PgPool};
 use uuid::Uuid;
 
-use crate::notifications::{Event, NotifyConfig};
+use crate::notifications::{Event, NotifyConfig, Sends};
+use crate::runs::leases::LEASE;
 use crate::text_enum::text_enum;
 
 /// What the config of a run says about messages.
@@ -105,6 +106,48 @@ pub(crate) async fn stale(db: impl PgExecutor<'_>, limit: i64) -> sqlx::Result<V
     .await
 }
 
+/// A pipeline whose run waits although no worker of its queue takes runs.
+#[derive(Debug, FromRow)]
+pub(crate) struct WaitingPipeline {
+    pub pipeline: String,
+    /// The config version of the run.
+    pub config_id: i64,
+    pub config: Json<NotifyConfig>,
+    pub queue: String,
+}
+
+/// Pipelines whose runs have waited for `after` although no worker of their queue takes runs, and whose incident is not open
+/// yet. Runs that are held or paused wait for something else.
+pub(crate) async fn without_worker(
+    db: impl PgExecutor<'_>,
+    after: Duration,
+    limit: i64,
+) -> sqlx::Result<Vec<WaitingPipeline>> {
+    sqlx::query_as(
+        "select distinct on (r.name) r.name as pipeline, r.config_id, c.notify as config, r.queue
+         from runs r join config_history c on c.id = r.config_id
+         where r.state = 'queued' and r.kind = 'run' and r.part_of is null and r.held is null
+           and r.queue not like 'elt-run-%'
+           and greatest(r.created_at, r.not_before) < now() - make_interval(secs => $1)
+           and jsonb_path_exists(c.notify, '$.rules[*].on[*] ? (@ == \"no_worker\")')
+           and not exists (select from workers w
+                           where w.queue = r.queue and w.stopped_at is null and not w.stopping
+                             and w.drain_asked_at is null and w.takes_nothing_because is null
+                             and w.heartbeat_at > now() - make_interval(secs => $2))
+           and not exists (select from pauses p
+                           where p.scope = 'all' or (p.scope = 'queue' and p.name = r.queue)
+                              or (p.scope = 'pipeline' and p.name = r.name))
+           and not exists (select from incidents i
+                           where i.pipeline = r.name and i.event = 'no_worker' and i.closed_at is null)
+         order by r.name, r.id limit $3",
+    )
+    .bind(after.as_secs_f64())
+    .bind(LEASE.as_secs_f64())
+    .bind(limit)
+    .fetch_all(db)
+    .await
+}
+
 /// An incident that was opened or closed just now.
 #[derive(Debug, FromRow)]
 pub(crate) struct Incident {
@@ -194,6 +237,8 @@ pub(crate) struct NewNotification<'a> {
     /// Where it goes, for people.
     pub destination: &'a str,
     pub message: &'a Value,
+    /// The end of the quiet hours of its receiver. `None`: it is due at once.
+    pub not_before: Option<DateTime<Utc>>,
 }
 
 /// A message as people see it.
@@ -233,8 +278,9 @@ pub(crate) async fn create(db: impl PgExecutor<'_>, new: &NewNotification<'_>) -
     let (config_id, entry) = new.config.unzip();
     sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "insert into notifications (id, incident_id, pipeline, event, run_id, queue, config_id, entry, channel, destination,
-                                    message)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+                                    message, next_try_at, give_up_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
+                 coalesce($12, now()), coalesce($12, now()) + interval '24 hours')
          returning {COLUMNS}"
     )))
     .bind(Uuid::now_v7())
@@ -248,6 +294,7 @@ pub(crate) async fn create(db: impl PgExecutor<'_>, new: &NewNotification<'_>) -
     .bind(new.channel)
     .bind(new.destination)
     .bind(new.message)
+    .bind(new.not_before)
     .fetch_one(db)
     .await
 }
@@ -318,14 +365,14 @@ pub struct TakenNotification {
     pub created_at: DateTime<Utc>,
 }
 
-/// Takes up to `limit` messages that are due, about runs of `queue`. Another worker takes them again after `lease`, unless the result of the try was
-/// written by then.
+/// Takes up to `limit` messages that are due, among those that the process sends. Another process takes them again after
+/// `lease`, unless the result of the try was written by then.
 ///
 /// A message waits for the earlier ones of its incident to the same receiver, so that the end of an incident never arrives
 /// before its begin.
 pub async fn take_due(
     db: impl PgExecutor<'_>,
-    queue: &str,
+    sends: &Sends,
     limit: i64,
     lease: Duration,
 ) -> sqlx::Result<Vec<TakenNotification>> {
@@ -333,7 +380,8 @@ pub async fn take_due(
         "update notifications set attempt = attempt + 1, next_try_at = now() + make_interval(secs => $2)
          where id in (
              select id from notifications due
-             where state = 'waiting' and next_try_at <= now() and queue = $3
+             where state = 'waiting' and next_try_at <= now()
+               and case when $3::text is null then event = 'no_worker' else queue = $3 end
                and not exists (select from notifications before
                                where before.incident_id = due.incident_id and before.destination = due.destination
                                  and before.config_id is not distinct from due.config_id
@@ -344,7 +392,10 @@ pub async fn take_due(
     )
     .bind(limit)
     .bind(lease.as_secs_f64())
-    .bind(queue)
+    .bind(match sends {
+        Sends::OfQueue(queue) => Some(queue),
+        Sends::NoWorker => None,
+    })
     .fetch_all(db)
     .await
 }

@@ -4,6 +4,7 @@
 //! looks up the references in its address, because a message that cannot be sent must not keep a run from loading.
 
 mod email;
+mod quiet;
 
 use reqwest::Url;
 
@@ -69,6 +70,7 @@ impl Choice for Event {
         ("schema_change", Self::Drift),
         ("volume", Self::Volume),
         ("stale", Self::Stale),
+        ("no_worker", Self::NoWorker),
         ("missed", Self::Missed),
     ];
 }
@@ -82,8 +84,8 @@ pub(super) const KEYS: &[Key] = &[
     Key::of(
         "on",
         Shape::Texts,
-        "The events: `failed`, `recovered`, `stopped`, `rejects`, `drift`, `volume`, `stale`, `missed`. Default: `failed` and \
-         `recovered`.",
+        "The events: `failed`, `recovered`, `stopped`, `rejects`, `drift`, `volume`, `stale`, `no_worker`, `missed`. \
+         Default: `failed` and `recovered`.",
     ),
     Key::secret("webhook", "The address that gets a POST request for each message."),
     Key::text("channel", "The name of a channel that an admin has defined; in place of `webhook` and `email`."),
@@ -99,6 +101,7 @@ pub(super) const KEYS: &[Key] = &[
         1_000_000_000,
         "Number of rejected rows of a run that `rejects` lets pass. Default 0.",
     ),
+    Key::of("quiet", Shape::Section(quiet::KEYS), "The hours of the day in which messages wait."),
 ];
 
 /// Longest time in `freshness`, in seconds: a year.
@@ -204,6 +207,7 @@ fn rule(item: &Field<'_>) -> Option<NotifyRule> {
         secret.accepted(signing_secret);
     }
     let above = section.whole("quarantine_above");
+    let quiet = section.field("quiet").map(quiet::read);
     let (on, destination) = (on?, destination?);
     let channel = match channel {
         Some(field) => Some(field.accepted(channel_name)?),
@@ -214,7 +218,8 @@ fn rule(item: &Field<'_>) -> Option<NotifyRule> {
     {
         field.warn("has an effect on `rejects` only, which `on` does not name");
     }
-    Some(NotifyRule { on, quarantine_above: above.unwrap_or(0), channel, destination })
+    let quiet = quiet.map_or(Some(None), |quiet| quiet.map(Some))?;
+    Some(NotifyRule { on, quarantine_above: above.unwrap_or(0), channel, quiet, destination })
 }
 
 /// Whether a value stands in the config itself. What an item asks for is kept when the config is uploaded, and references are

@@ -17,6 +17,7 @@ fn an_item_says_who_is_told_about_what_without_the_address() {
             on: vec![Event::Failed, Event::Rejects, Event::Drift],
             quarantine_above: 0,
             channel: None,
+            quiet: None,
             destination: "webhook ${env:ELT_WEBHOOK}".into(),
         }]
     );
@@ -43,7 +44,7 @@ fn what_is_wrong_with_an_item_is_said_where_it_stands() {
         refused("notify: [{on: [failed, late], webhook: 'https://a.example.com/x'}]"),
         [
             "notify[0].on[1]: unknown variant \"late\", expected failed, recovered, stopped, rejects, quarantine, drift, \
-          schema_change, volume, stale or missed at line 3 column 24"
+          schema_change, volume, stale, no_worker or missed at line 3 column 24"
         ]
     );
     assert_eq!(
@@ -172,4 +173,24 @@ fn freshness_and_volume_say_what_is_stale_and_what_are_too_few_rows() {
         warnings(&with("freshness: 26h\nnotify: [{channel: a}]")),
         ["freshness: has no effect, because no item of `notify` listens to `stale` at 3:12"]
     );
+}
+
+#[test]
+fn quiet_hours_are_two_times_of_a_zone() {
+    let item = |quiet: &str| format!("notify: [{{webhook: 'https://a.example.com/x', quiet: {quiet}}}]");
+    let hours = rules(&item("{from: 22:00, to: '7:30', timezone: europe/berlin}"))[0].quiet.expect("quiet hours");
+    assert_eq!(
+        serde_json::to_value(hours).expect("json"),
+        serde_json::json!({ "from": "22:00:00", "to": "07:30:00", "timezone": "Europe/Berlin" })
+    );
+    let refused = |quiet: &str| problems(&with(&item(quiet))).join("; ");
+    for (quiet, problem) in [
+        ("{from: 22:00}", "notify[0].quiet: missing field \"to\""),
+        ("{from: 25:00, to: 07:00}", "notify[0].quiet.from: expected a time of the day such as 22:00, found \"25:00\""),
+        ("{from: 07:00, to: 07:00}", "notify[0].quiet: begins and ends at the same time"),
+        ("{from: 22:00, to: 07:00, timezone: Mars}", "notify[0].quiet.timezone: expected an IANA time zone"),
+        ("{from: '${env:ELT_FROM}', to: 07:00}", "notify[0].quiet.from: cannot be a reference"),
+    ] {
+        assert!(refused(quiet).contains(problem), "{}", refused(quiet));
+    }
 }
