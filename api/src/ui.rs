@@ -30,7 +30,7 @@ pub fn router() -> Router<AppState> {
 
 /// A file, or the page itself for the routes inside it.
 fn file(path: &str, headers: &HeaderMap) -> Response {
-    let is_asset = path.rsplit('/').next().is_some_and(|name| name.contains('.'));
+    let is_asset = is_asset(path);
     let path = if is_asset { path } else { "index.html" };
     let Some(file) = Files::get(path) else {
         return match is_asset && path != "index.html" {
@@ -59,6 +59,11 @@ fn file(path: &str, headers: &HeaderMap) -> Response {
     response
 }
 
+/// Whether an address is that of a file. The name of a pipeline, at the end of the address of its page, may have dots as well.
+fn is_asset(path: &str) -> bool {
+    !path.starts_with("pipelines/") && path.rsplit('/').next().is_some_and(|name| name.contains('.'))
+}
+
 /// Whether Angular put a hash of the content into the name (`chunk-2A6ZIAIU.js`): such a file never changes. The page,
 /// the icons and the theme keep their names from build to build, and are asked for again.
 fn is_hashed(path: &str) -> bool {
@@ -70,7 +75,15 @@ fn is_hashed(path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_hashed;
+    use super::{is_asset, is_hashed};
+
+    #[test]
+    fn a_pipeline_with_dots_in_its_name_has_a_page() {
+        assert!(is_asset("chunk-2A6ZIAIU.js") && is_asset("media/gone.woff2"));
+        for page in ["pipelines/orders.v2", "pipelines/a/b.csv", "runs", "pipelines"] {
+            assert!(!is_asset(page), "{page}");
+        }
+    }
 
     #[test]
     fn only_files_named_for_their_content_are_kept_for_long() {

@@ -22,7 +22,11 @@ const ADMIN_PAGES: [string, () => string][] = [
   ['Overview', () => 'admin'],
   ['New job', () => 'new-job'],
   ['Pipelines', () => 'pipelines'],
+  ...['status', 'runs', 'versions', 'schedule', 'columns', 'lineage', 'notifications'].map(
+    (tab): [string, () => string] => [`a pipeline: ${tab}`, () => `pipelines/seen?tab=${tab}`],
+  ),
   ['Runs', () => 'runs'],
+  ['two runs', () => `runs/compare?a=${run}&b=${run}`],
   ['a run', () => `runs/${run}`],
   ['columns of a run', () => `runs/${run}?tab=columns`],
   ['attempts of a run', () => `runs/${run}?tab=attempts`],

@@ -1,5 +1,6 @@
 import { call, runOnce, yamlForm } from './support/api';
 import { put } from './support/server';
+import { rows } from './support/sql';
 import { expect, expectAccessible, test } from './support/test';
 
 const OTHERS = 256;
@@ -111,4 +112,117 @@ test('a version is found however old it is', async ({ admin: page }) => {
   await expect(page.getByText('No version matches')).toBeVisible();
   await page.getByLabel('Search all versions').fill('');
   await expect(versions.getByRole('row')).toHaveCount(51);
+});
+
+const NAME = 'aa rivers/north v1.2';
+
+test('a pipeline has a page, whatever its name, with the numbers that SQL has', async ({ admin: page }) => {
+  const folder = put('rivers/a.csv', 'id,length\n1,10\n2,20\nx,30\n');
+  const yaml = (note: string): string =>
+    `# ${note}\nname: ${NAME}\nsources:\n  - type: local\n    path: ${folder}\ntarget:\n  table: rivers\nschema:\n  columns:\n    id: int64\n    length: int64\non_bad_row: quarantine\ntransform:\n  - name: long_rivers\n    sql: select * from rivers where length > 15\n`;
+  const first = await runOnce(yaml('first'));
+  put('rivers/b.csv', 'id,length\n3,40\n');
+  const second = await runOnce(yaml('second'));
+  expect([first.rows_inserted, second.rows_inserted]).toEqual([2, 1]);
+
+  await page.goto('/ui/pipelines');
+  await page.getByLabel('Search all pipelines').fill(NAME);
+  const row = page.getByRole('region', { name: 'Pipelines' }).getByRole('row', { name: NAME });
+  await expect(row).toContainText('2 with warnings');
+  await expect(row).toContainText('by admin');
+  const rejected = await rows("_elt_quarantine where table_name = 'rivers' and replayed_by is null");
+  await expect(row.getByRole('link', { name: `rejected rows of ${NAME}` })).toHaveText('1');
+  await expectAccessible(page, 'the list of pipelines');
+
+  await row.getByRole('link', { name: NAME, exact: true }).click();
+  await expect(page.getByRole('heading', { level: 1, name: NAME })).toBeVisible();
+  await expect(page.getByRole('region', { name: 'Health' })).toContainText('With warnings');
+  await expect(page.getByRole('region', { name: 'Health' }).getByRole('link', { name: /^1 row/ })).toHaveText(
+    `${rejected} row`,
+  );
+  // The address alone leads there as well, although the name looks like that of a file.
+  await page.goto(`/ui/pipelines/${encodeURIComponent(NAME)}?tab=runs`);
+  const runs = page.getByRole('region', { name: 'Run times' });
+  await expect(runs.getByRole('row')).toHaveCount(3);
+  await page.getByRole('button', { name: 'On the clock' }).click();
+  await expectAccessible(page, 'the runs of a pipeline');
+
+  await page.getByRole('link', { name: 'Versions' }).click();
+  await expect(page).toHaveURL(/tab=versions/);
+  await page.getByRole('link', { name: /^What version .* changed$/ }).click();
+  await expect(page.getByRole('heading', { name: 'Compare versions' })).toBeVisible();
+  await page.goBack();
+
+  await page.getByRole('link', { name: 'Columns', exact: true }).click();
+  await expect(page.getByRole('region', { name: 'Columns and their types' }).getByRole('row')).toHaveCount(3);
+  await page.getByRole('link', { name: 'Lineage' }).click();
+  const lineage = page.getByRole('region', { name: 'Lineage' });
+  await expect(lineage).toContainText(folder);
+  await expect(lineage).toContainText('long_rivers');
+  await page.getByRole('link', { name: 'Notifications', exact: true }).last().click();
+  await expect(page.getByText('Nobody is told')).toBeVisible();
+
+  await page.getByRole('button', { name: 'Pause', exact: true }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Pause', exact: true }).click();
+  await page.getByRole('link', { name: 'Status' }).click();
+  await expect(page.getByRole('region', { name: 'Health' })).toContainText(/Paused\s+by admin/);
+  await page.getByRole('button', { name: 'Resume', exact: true }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Resume', exact: true }).click();
+  await expect(page.getByRole('button', { name: 'Pause', exact: true })).toBeVisible();
+});
+
+test('a failed run is compared with the last one that worked', async ({ admin: page }) => {
+  const folder = put('seas/a.csv', 'id,depth\n1,10\n');
+  const yaml = `name: seas\nsources:\n  - type: local\n    path: ${folder}\ntarget:\n  table: seas\nschema:\n  columns:\n    id: int64\n    depth: int64\non_bad_row: fail\n`;
+  const worked = await runOnce(yaml);
+  put('seas/b.csv', 'id,depth\nx,10\n');
+  const failed = await runOnce(yaml);
+  expect([worked.state, failed.state]).toEqual(['succeeded', 'failed']);
+
+  await page.goto(`/ui/runs/${failed.id}`);
+  await page.getByRole('button', { name: 'What changed since it last worked' }).click();
+  await expect(page).toHaveURL(new RegExp(`a=${worked.id}&b=${failed.id}$`));
+  const result = page.getByRole('region', { name: 'Result of both runs' });
+  await expect(result.getByRole('row', { name: /^State/ })).toContainText(/clean\s*failed\s*differs/);
+  await expect(result.getByRole('row', { name: /^Config/ })).not.toContainText('differs');
+  await expectAccessible(page, 'two runs side by side');
+
+  // The same two, chosen in the list of runs.
+  await page.goto('/ui/runs?name=seas');
+  for (const box of await page.getByRole('checkbox', { name: 'Choose the run of seas' }).all())
+    await box.check();
+  await page.getByRole('button', { name: 'Compare the two' }).click();
+  await expect(page).toHaveURL(new RegExp(`a=${worked.id}&b=${failed.id}$`));
+});
+
+test('the palette finds pages, pipelines, runs and help by the keyboard', async ({ admin: page }) => {
+  const { id } = await runOnce(yamlOf('zz lakes', put('lakes/a.csv', 'id,lake\n1,Müggelsee\n')));
+  await page.goto('/ui/admin');
+  await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
+  await page.keyboard.press('ControlOrMeta+k');
+  const box = page.getByRole('combobox', { name: /^Go to/ });
+  await expect(box).toBeFocused();
+  const list = page.getByRole('listbox', { name: 'Results' });
+  await box.fill('zz lak');
+  await expect(list.getByRole('option', { name: 'zz lakes' })).toBeVisible();
+  await expectAccessible(page, 'the palette');
+  await expect(list.getByRole('option', { selected: true })).toHaveText('zz lakes');
+  await page.keyboard.press('ArrowDown');
+  await expect(list.getByRole('option', { selected: true })).toContainText('Runs of pipelines with');
+  await page.keyboard.press('ArrowUp');
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('heading', { level: 1, name: 'zz lakes' })).toBeVisible();
+
+  await page.keyboard.press('ControlOrMeta+k');
+  await box.fill(id);
+  await page.keyboard.press('Enter');
+  await expect(page).toHaveURL(new RegExp(`/runs/${id}$`));
+
+  await page.keyboard.press('ControlOrMeta+k');
+  await box.fill('target_locked');
+  await expect(list.getByRole('option', { name: /^target_locked/ })).toBeVisible();
+  await page.keyboard.press('Escape');
+  await expect(box).toHaveCount(0);
+  await page.getByRole('button', { name: /^Go to…/ }).click();
+  await expect(box).toBeFocused();
 });

@@ -4,6 +4,7 @@ use chrono::{Duration, Utc};
 use elt_shared::queue::sweeper;
 use elt_shared::runs::{Outcome, RunKind, RunState};
 use elt_shared::store::logs::{self, Line, LineFilter};
+use elt_shared::store::pipelines::{self, PipelineFilter};
 use elt_shared::store::runs::{self, RunFilter};
 use elt_shared::store::{overview, run_counts};
 use sqlx::{PgConnection, PgPool};
@@ -220,6 +221,26 @@ async fn the_numbers_of_the_first_page_read_no_run_of_the_past() {
         let read = read_of(&mut tx, table).await - before;
         assert!(read < 2_000, "{read} rows of {table} were read");
     }
+}
+
+#[tokio::test]
+async fn a_page_of_pipelines_reads_the_runs_that_it_shows_and_few_others() {
+    let control = with_history(History { runs: 20_000, lines: 0 }).await;
+    control
+        .execute("update runs set kind = 'plan' where id in (select id from runs order by id desc limit 5000)")
+        .await;
+    // No run of this pipeline has ever loaded.
+    control.execute("update runs set state = 'failed', outcome = null where name = 'past7'").await;
+    control.execute("vacuum analyze runs").await;
+    let mut tx = control.db.begin().await.expect("a transaction");
+    let before = read_of(&mut tx, "runs").await;
+    let only = PipelineFilter { recent_runs: 20, ..PipelineFilter::default() };
+    let found = pipelines::list(&mut *tx, only, None, PAGE).await.expect("pipelines");
+    assert_eq!(found.iter().map(|pipeline| pipeline.recent_runs.0.len()).sum::<usize>(), 400);
+    assert_eq!(found.iter().filter(|pipeline| pipeline.loaded_run_id.is_none()).count(), 1);
+    // Of each pipeline 20 runs, and those that the newest, the newest good and the last loaded run are found by.
+    let read = read_of(&mut tx, "runs").await - before;
+    assert!(read < 1_200, "{read} runs were read");
 }
 
 /// Number of rows in a table.

@@ -81,3 +81,90 @@ async fn a_pipeline_shows_its_newest_run_and_its_next_one() {
     app.post(&format!("/schedules/{}/pause", pipeline["schedule_id"].as_str().expect("a schedule"))).await.ok();
     assert_eq!(app.get("/pipelines").await.ok()["data"][0]["next_run_at"], Value::Null);
 }
+
+#[tokio::test]
+async fn a_pipeline_shows_its_last_runs_how_fresh_it_is_and_the_rows_it_rejected() {
+    let app = TestApp::start().await;
+    app.folder().write("a.csv", "id\n1\n2\nthree\n");
+    let text = app.yaml(
+        "orders",
+        "name: orders\nschema: {columns: {id: int64}}\non_bad_row: quarantine\nfreshness: 2h\n\
+         notify: [{on: [stale], webhook: 'https://hooks.invalid/x'}]\n",
+    );
+    let first = app.load(&text).await;
+    assert_eq!((&first["rows_inserted"], &first["rows_quarantined"]), (&json!(2), &json!(1)), "{first:#}");
+    let second = app.finished(&app.trigger(&format!("{text}# again\n")).await["id"]).await;
+    app.execute(
+        "update runs set state = 'failed', outcome = null where created_at = (select max(created_at) from runs)",
+    )
+    .await;
+    let orders = app.get("/pipelines?runs=20").await.ok()["data"][0].clone();
+    let recent = orders["recent_runs"].as_array().expect("runs");
+    let seen: Vec<_> = recent.iter().map(|run| (&run["id"], &run["state"], &run["rows_inserted"])).collect();
+    let (succeeded, failed) = (json!("succeeded"), json!("failed"));
+    assert_eq!(seen, [(&first["id"], &succeeded, &json!(2)), (&second["id"], &failed, &second["rows_inserted"])]);
+    // The newest run failed, so that the first one tells what was loaded last.
+    assert_eq!((&orders["loaded_run_id"], &orders["loaded_at"]), (&first["id"], &first["finished_at"]));
+    assert_eq!((&orders["rejected_rows"], &orders["uploaded_by"]), (&json!(1), &json!("admin")));
+    assert_eq!((&orders["freshness_seconds"], &orders["stale"]), (&json!(7200), &json!(false)));
+
+    app.execute("update runs set finished_at = finished_at - interval '3 hours'").await;
+    let orders = app.get("/pipelines?runs=1").await.ok()["data"][0].clone();
+    assert_eq!((&orders["stale"], &orders["recent_runs"][0]["id"]), (&json!(true), &second["id"]));
+    assert_eq!(app.get("/pipelines").await.ok()["data"][0]["recent_runs"], json!([]));
+}
+
+#[tokio::test]
+async fn a_pipeline_tells_what_it_is_made_of_and_no_secret() {
+    let app = TestApp::start_with(|options| options.workers = 0).await;
+    let name = "a/b c.v2 100%";
+    let text = "name: a/b c.v2 100%
+sources:
+  - { type: api, url: 'https://api.example.com/orders?token=hunter2secret', auth: { type: bearer, token: hunter2secret } }
+  - { type: sftp, host: files.example.com, username: u, password: hunter2secret, path: /out }
+  - { type: local, path: ./in, glob: '*.csv' }
+target: { table: orders }
+checks: [{ relationships: { column: customer, to: customers, key: id } }]
+transform: [{ name: daily, sql: select 1 as a, materialized: table }]
+notify: [{ on: [failed], webhook: 'https://hooks.example.com/hunter2secret' }]
+";
+    app.post("/upload-config").yaml(text).await.ok();
+    let detail = app.get("/pipelines/a%2Fb%20c.v2%20100%25").await.ok();
+    assert_eq!(detail["name"], name);
+    assert_eq!(
+        detail["lineage"],
+        json!({
+            "sources": [
+                { "kind": "api", "place": "https://api.example.com/orders" },
+                { "kind": "sftp", "place": "files.example.com:22 /out" },
+                { "kind": "local", "place": "./in *.csv" },
+            ],
+            "table": "orders",
+            "references": [{ "column": "customer", "table": "customers", "key": "id" }],
+            "models": [{ "name": "daily", "is_table": true }],
+        })
+    );
+    assert_eq!(detail["notify"][0]["on"], json!(["failed"]));
+    assert_eq!(detail["incidents"], json!([]));
+    assert!(!detail.to_string().contains("hunter2secret"), "{detail:#}");
+    assert_eq!(app.get("/configs?name=a%2Fb%20c.v2%20100%25").await.ok()["data"][0]["name"], name);
+    assert_eq!(app.get("/configs?name=a").await.ok()["data"], json!([]));
+    app.get("/pipelines/nobody").await.problem(404);
+}
+
+#[tokio::test]
+async fn a_pipeline_shows_its_open_incidents() {
+    let app = TestApp::start().await;
+    app.folder().write("a.csv", "id\nx\n");
+    let text = app.yaml(
+        "orders",
+        "name: orders\nschema: {columns: {id: int64}}\non_bad_row: fail\n\
+         notify: [{on: [failed], webhook: 'https://hooks.invalid/x'}]\n",
+    );
+    let run = app.finished(&app.trigger(&text).await["id"]).await;
+    assert_eq!(run["state"], "failed", "{run:#}");
+    let incidents = app.get("/pipelines/orders").await.ok()["incidents"].clone();
+    assert_eq!((&incidents[0]["event"], &incidents[0]["run_id"]), (&json!("failed"), &run["id"]), "{incidents:#}");
+    app.execute("update incidents set closed_at = now()").await;
+    assert_eq!(app.get("/pipelines/orders").await.ok()["incidents"], json!([]));
+}

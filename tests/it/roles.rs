@@ -97,7 +97,7 @@ async fn every_operation_is_closed_to_those_it_is_not_for() {
 }
 
 /// Operations that an API token which is bound to pipelines may use. They check the pipeline of what they touch.
-const ON_PIPELINES: [&str; 50] = [
+const ON_PIPELINES: [&str; 51] = [
     "DELETE /pipelines/{name}/files/{file}",
     "DELETE /pipelines/{name}/state",
     "GET /backfills",
@@ -109,6 +109,7 @@ const ON_PIPELINES: [&str; 50] = [
     "GET /configs/{id}",
     "GET /inboxes",
     "GET /pipelines",
+    "GET /pipelines/{name}",
     "GET /pipelines/{name}/files",
     "GET /pipelines/{name}/files/{file}",
     "GET /pipelines/{name}/state",
@@ -224,6 +225,7 @@ fn requests_about_orders(run: &str, config: i64, schedule: &str, yaml: &str) -> 
         get(format!("/schedules/{schedule}")),
         get(format!("/configs/{config}")),
         get(format!("/configs/diff?from={config}&to={config}")),
+        get("/pipelines/orders".into()),
         get("/pipelines/orders/files".into()),
         get("/pipelines/orders/files/a.csv".into()),
         ("PUT /pipelines/orders/files/a.csv".into(), json!({ "id": 1 })),
@@ -300,7 +302,15 @@ async fn a_bound_token_touches_only_objects_of_its_pipelines() {
         let status = send(request, body, &own).open().await.status().as_u16();
         assert!(status != 401 && status != 403 && status < 500, "{request}: {status}");
     }
-    for list in ["/runs", "/schedules", "/configs", "/configs?search=p", "/pipelines", "/pipelines?search=p"] {
+    for list in [
+        "/runs",
+        "/schedules",
+        "/configs",
+        "/configs?search=p",
+        "/configs?name=orders",
+        "/pipelines",
+        "/pipelines?search=p",
+    ] {
         let names = async |token: &Value| {
             let page = send(&format!("GET {list}"), &Value::Null, token).await.ok();
             let names = page["data"].as_array().expect("a list").iter().map(|entry| entry["name"].clone());

@@ -30,11 +30,15 @@ use documents::Document;
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; base-uri 'none'; \
     form-action 'self'; frame-ancestors 'none'";
 
+/// Most sections found for the dashboard.
+const MOST_HITS: usize = 8;
+
 /// The pages, and `/llms.txt`, which lists them for programs that read text.
 pub fn router() -> Router<AppState> {
     Router::new()
         .route("/ui/help", get(|| async { Redirect::permanent("/ui/help/") }))
         .route("/ui/help/", get(start))
+        .route("/ui/help/search.json", get(hits))
         .route("/ui/help/{*address}", get(document))
         .route("/llms.txt", get(|headers: HeaderMap| async move { text(contents::for_programs(), &headers) }))
 }
@@ -52,6 +56,13 @@ async fn start(Query(Question { q }): Query<Question>, headers: HeaderMap) -> Re
         return document(Path(String::new()), headers).await;
     }
     page(layout::page("Search", question, "", &search::results(question)), &headers)
+}
+
+/// What was found for a question, for the dashboard.
+async fn hits(Query(Question { q }): Query<Question>) -> Response {
+    let question = q.trim();
+    let found = if question.is_empty() { Vec::new() } else { search::hits(question, MOST_HITS) };
+    ([(CACHE_CONTROL, "no-cache")], axum::Json(found)).into_response()
 }
 
 async fn document(Path(address): Path<String>, headers: HeaderMap) -> Response {

@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::sync::OnceLock;
 
 use pulldown_cmark::{Event, Tag, TagEnd};
+use serde::Serialize;
 
 use super::documents::Document;
 use super::layout::escaped;
@@ -28,8 +29,26 @@ struct Section {
     folded: String,
 }
 
-/// The results of a question, in HTML: first the sections whose heading has all of its words.
-pub fn results(question: &str) -> String {
+/// A section that was found, for programs.
+#[derive(Serialize)]
+pub struct Hit {
+    /// The title of its page.
+    page: &'static str,
+    heading: &'static str,
+    /// Below `/ui/help/`.
+    address: &'static str,
+}
+
+/// The first results of a question.
+pub fn hits(question: &str, most: usize) -> Vec<Hit> {
+    let (found, _) = found(question);
+    let hit =
+        |section: &'static Section| Hit { page: &section.page, heading: &section.heading, address: &section.address };
+    found.into_iter().take(most).map(hit).collect()
+}
+
+/// The sections that hold all words of a question, first those whose heading has all of them, and the first word.
+fn found(question: &str) -> (Vec<&'static Section>, String) {
     let lower = question.to_lowercase();
     let words: Vec<&str> = lower.split_whitespace().take(MOST_WORDS).collect();
     let mut found: Vec<&Section> =
@@ -38,10 +57,16 @@ pub fn results(question: &str) -> String {
         let heading = section.heading.to_lowercase();
         !words.iter().all(|word| heading.contains(word))
     });
+    (found, words.first().copied().unwrap_or_default().to_owned())
+}
+
+/// The results of a question, in HTML: first the sections whose heading has all of its words.
+pub fn results(question: &str) -> String {
+    let (found, word) = found(question);
     let count = found.len();
     let mut html = format!("<h1>Search</h1><p class=\"muted\">{}</p>", heading(count, question));
     for Section { page, heading, address, text, .. } in found.into_iter().take(MOST_RESULTS) {
-        let excerpt = escaped(excerpt(text, words.first().copied().unwrap_or_default()));
+        let excerpt = escaped(excerpt(text, &word));
         let (page, heading) = (escaped(page), escaped(heading));
         let _ = write!(
             html,
@@ -115,7 +140,7 @@ fn with_spaces(events: &[Event<'_>], is_end: impl Fn(&Event<'_>) -> bool) -> Str
 
 #[cfg(test)]
 mod tests {
-    use super::{MOST_RESULTS, excerpt, results};
+    use super::{MOST_RESULTS, excerpt, hits, results};
 
     #[test]
     fn a_code_is_found_first_and_words_anywhere_in_a_section() {
@@ -124,6 +149,14 @@ mod tests {
         assert!(first.starts_with("/ui/help/errors#target_locked\""), "{html}");
         assert!(results("jump host").contains("/ui/help/sources/sftp#"));
         assert!(results("nobodyeverwrotethis").contains("No section"));
+    }
+
+    #[test]
+    fn programs_get_the_first_sections_and_their_addresses() {
+        let found = hits("target_locked", 8);
+        assert_eq!((found[0].address, found[0].page), ("errors#target_locked", "Error codes"));
+        assert_eq!(hits("the", 8).len(), 8);
+        assert!(hits("nobodyeverwrotethis", 8).is_empty());
     }
 
     #[test]

@@ -66,6 +66,10 @@ struct QuarantineQuery {
     code: Option<String>,
     /// Only about this column.
     column: Option<String>,
+    /// Only rows that no replay has loaded.
+    #[serde(default)]
+    #[param(default = false)]
+    open: bool,
 }
 
 /// A rejected row.
@@ -233,6 +237,11 @@ async fn open(
     filters.extend(query.run_id.map(|id| is("run_id", id.to_string())));
     filters.extend(query.code.clone().map(|code| is("code", code)));
     filters.extend(query.column.clone().map(|column| is("column_name", column)));
+    filters.extend(query.open.then(|| Filter {
+        column: "replayed_by".into(),
+        compare: Compare::IsNull,
+        value: String::new(),
+    }));
     let asked = TableQuery {
         columns: Some(COLUMNS.into_iter().filter(is_there).map(ToOwned::to_owned).collect()),
         sort: vec![Sort { column: "id".into(), descending: true }],

@@ -31,7 +31,17 @@ export const routes: Routes = [
       forAdmins('admin', 'Overview', async () => (await import('./overview/overview')).Overview),
       forAdmins('new-job', 'New job', async () => (await import('./new-job/new-job')).NewJob),
       forAdmins('pipelines', 'Pipelines', async () => (await import('./pipelines/pipelines')).Pipelines),
+      forAdmins(
+        'pipelines/:name',
+        'Pipeline',
+        async () => (await import('./pipeline/pipeline')).PipelinePage,
+      ),
       forAdmins('runs', 'Runs', async () => (await import('./runs/runs')).Runs),
+      forAdmins(
+        'runs/compare',
+        'Compare runs',
+        async () => (await import('./run-compare/run-compare')).RunCompare,
+      ),
       aboutOne('runs/:id', 'Run', UUID, async () => (await import('./run/run')).RunPage),
       forAdmins('backfills', 'Backfills', async () => (await import('./backfills/backfills')).Backfills),
       aboutOne(

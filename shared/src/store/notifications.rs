@@ -155,6 +155,29 @@ pub(crate) struct Incident {
     pub opened_at: DateTime<Utc>,
 }
 
+/// An incident that is not over, as people see it.
+#[derive(Debug, Clone, FromRow)]
+pub struct OpenIncident {
+    /// What it is about.
+    pub event: Event,
+    /// When it began.
+    pub opened_at: DateTime<Utc>,
+    /// The run that showed it, which may have been deleted. `None`: no run did.
+    pub opened_by: Option<Uuid>,
+}
+
+/// The incidents of a pipeline that are not over, the newest first.
+pub async fn open_incidents(db: impl PgExecutor<'_>, pipeline: &str, limit: i64) -> sqlx::Result<Vec<OpenIncident>> {
+    sqlx::query_as(
+        "select event, opened_at, opened_by from incidents
+         where pipeline = $1 and closed_at is null order by opened_at desc, id limit $2",
+    )
+    .bind(pipeline)
+    .bind(limit)
+    .fetch_all(db)
+    .await
+}
+
 /// Opens an incident. `None`: it is open already.
 pub(crate) async fn open(
     db: impl PgExecutor<'_>,

@@ -106,6 +106,8 @@ impl From<ConfigVersion> for ConfigView {
 struct ConfigQuery {
     /// Only versions with this text in their name, preview or author (in upper or lower case), or with this number.
     search: Option<String>,
+    /// Only versions of this pipeline.
+    name: Option<String>,
 }
 
 /// Every version, newest first, with what was found when it was uploaded.
@@ -117,9 +119,12 @@ async fn list(
     Params(page): Params<PageQuery>,
     Params(query): Params<ConfigQuery>,
 ) -> Result<Json<Page<ConfigView>>> {
+    // A name out of the caller's reach has no versions, as in every list.
+    let named: Option<Vec<String>> = query.name.map(|name| Vec::from_iter(caller.reaches(&name).then_some(name)));
+    let names = named.as_deref().or(caller.pipelines());
     let rows = match query.search.as_deref().map(str::trim) {
-        None | Some("") => configs::list(&state.db, caller.pipelines(), page.after()?, page.fetch()).await?,
-        Some(search) => configs::search(&state.db, search, caller.pipelines(), page.after()?, page.fetch()).await?,
+        None | Some("") => configs::list(&state.db, names, page.after()?, page.fetch()).await?,
+        Some(search) => configs::search(&state.db, search, names, page.after()?, page.fetch()).await?,
     };
     Ok(Json(Page::of(rows, &page, |config| config.version, Into::into)))
 }

@@ -1,7 +1,8 @@
 /** The pages of the help, below `/ui/help/`, for the pages of the dashboard: the first prefix that fits counts. */
 const PAGES: readonly (readonly [prefix: string, page: string])[] = [
   ['/new-job', 'use/start'],
-  ['/pipelines', 'use/schedules'],
+  ['/pipelines', 'use/pipelines'],
+  ['/runs/compare', 'use/pipelines#compare-two-runs'],
   ['/runs', 'use/runs'],
   ['/backfills', 'sources/api#backfill'],
   ['/schedules', 'use/schedules'],

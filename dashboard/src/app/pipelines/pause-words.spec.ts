@@ -18,6 +18,8 @@ function pipeline(its?: PauseView): PipelineView {
     config_id: 1,
     version: 1,
     uploaded_at: '2026-11-25T10:00:00Z',
+    uploaded_by: 'ann',
+    recent_runs: [],
     runnable: true,
     priority: 'normal',
     pause: its,

@@ -1,32 +1,33 @@
 import { ChangeDetectionStrategy, Component, ElementRef, inject, signal, viewChild } from '@angular/core';
-import { MatDialog } from '@angular/material/dialog';
-import { Router, RouterLink } from '@angular/router';
+import { RouterLink } from '@angular/router';
 
-import { BackfillDialog, BackfillOf } from '../backfills/backfill-dialog';
-import { BackfillView, PauseView, PipelineView } from '../core/api/models';
+import { PipelineView } from '../core/api/models';
 import { PipelinesApi } from '../core/api/pipelines';
-import { count } from '../core/format';
+import { count, plural } from '../core/format';
 import { paged } from '../core/paged';
 import { settled } from '../core/settled';
 import { Shortcuts } from '../core/shortcuts';
 import { Toaster } from '../core/toaster';
 import { ShownState, intoWords, shownState } from '../runs/run-words';
-import { Confirmation } from '../shared/confirm';
 import { Empty } from '../shared/empty';
 import { Icon } from '../shared/icon';
 import { More } from '../shared/more';
 import { PageHeader } from '../shared/page-header';
 import { QueryState } from '../shared/query-state';
 import { SearchBox } from '../shared/search-box';
+import { Sparkline } from '../shared/sparkline';
 import { StateBadge } from '../shared/state-badge';
 import { Time } from '../shared/time';
-import { PauseDialog, Pausing } from './pause-dialog';
 import { PauseNote } from './pause-note';
-import { pauseAction, pausedWhat, resumeQuestion } from './pause-words';
+import { pauseAction, pausedWhat } from './pause-words';
+import { PipelineActions } from './pipeline-actions';
+import { freshnessWords, rowBars, rowWords } from './recent-runs';
+import { RunStrip } from './run-strip';
 
 const LIMIT = 50;
 const AGAIN_MS = 5000;
-const PRIORITY_WORDS = { high: 'High', normal: 'Normal', low: 'Low' } as const;
+/** Runs shown of each pipeline. */
+const RUNS = 20;
 const ACTIONS = {
   pause: { label: 'Pause', icon: 'pause' },
   resume: { label: 'Resume', icon: 'play' },
@@ -37,15 +38,26 @@ const ACTIONS = {
   selector: 'app-pipelines',
   templateUrl: './pipelines.html',
   styleUrl: './pipelines.scss',
-  imports: [Empty, Icon, More, PageHeader, PauseNote, QueryState, RouterLink, SearchBox, StateBadge, Time],
+  imports: [
+    Empty,
+    Icon,
+    More,
+    PageHeader,
+    PauseNote,
+    QueryState,
+    RouterLink,
+    RunStrip,
+    SearchBox,
+    Sparkline,
+    StateBadge,
+    Time,
+  ],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class Pipelines {
   private readonly api = inject(PipelinesApi);
-  private readonly dialog = inject(MatDialog);
-  private readonly router = inject(Router);
-  private readonly confirmation = inject(Confirmation);
   private readonly toaster = inject(Toaster);
+  protected readonly act = inject(PipelineActions);
   private readonly table = viewChild<ElementRef<HTMLElement>>('table');
 
   /** The text in the search field; it is sent to the server once the typing pauses. */
@@ -53,15 +65,17 @@ export class Pipelines {
   protected readonly searched = settled(this.search);
   protected readonly list = paged(
     this.searched,
-    (search, cursor) => this.api.list(search, LIMIT, cursor),
+    (search, cursor) => this.api.list(search, LIMIT, cursor, RUNS),
     (pipeline) => pipeline.name,
     { every: AGAIN_MS },
   );
 
   protected readonly pauseAction = pauseAction;
   protected readonly actions = ACTIONS;
-  protected readonly priorities = PRIORITY_WORDS;
   protected readonly count = count;
+  protected readonly rowBars = rowBars;
+  protected readonly rowWords = rowWords;
+  protected readonly freshnessWords = freshnessWords;
   protected readonly intoWords = intoWords;
 
   constructor() {
@@ -73,52 +87,22 @@ export class Pipelines {
     return last ? shownState({ ...last, kind: 'run', waits_for: pause && pausedWhat(pause) }) : undefined;
   }
 
-  /** Loads a range of time of a pipeline, and shows how far that is. */
-  protected backfill({ name, config_id }: PipelineView): void {
-    this.dialog
-      .open<BackfillDialog, BackfillOf, BackfillView | ''>(BackfillDialog, {
-        data: { name, config_id },
-        width: '460px',
-      })
-      .afterClosed()
-      .subscribe((backfill) => {
-        if (backfill) void this.router.navigate(['/backfills', backfill.id]);
-      });
+  /** How its runs start, as far as that is not usual: `high priority · 2 runs at a time`. */
+  protected startWords({ priority, concurrency }: PipelineView): string {
+    const parts = priority === 'normal' ? [] : [`${priority} priority`];
+    if (concurrency) parts.push(`${plural(concurrency, 'run')} at a time`);
+    return parts.join(' · ');
   }
 
   /** Pauses a pipeline, or ends its pause. */
   protected pauseOrResume(pipeline: PipelineView): void {
-    if (pipeline.pause) this.resume(pipeline, pipeline.pause);
-    else this.pause(pipeline);
-  }
-
-  private pause(pipeline: PipelineView): void {
-    this.dialog
-      .open<PauseDialog, Pausing, PauseView | ''>(PauseDialog, {
-        data: { scope: 'pipeline', name: pipeline.name },
-        width: '460px',
-      })
-      .afterClosed()
-      .subscribe((pause) => {
-        // A dialog that was cancelled has no result, or an empty text.
-        if (pause) this.changed({ ...pipeline, pause }, `${pipeline.name} is paused`);
-      });
-  }
-
-  private resume(pipeline: PipelineView, pause: PauseView): void {
-    this.confirmation
-      .ask({ ...resumeQuestion(pause), request: () => this.api.resume(pause) })
-      .subscribe((resumed) => {
-        if (resumed) this.changed({ ...pipeline, pause: null }, `${pipeline.name} is no longer paused`);
-      });
-  }
-
-  private changed(pipeline: PipelineView, words: string): void {
-    this.toaster.say(words);
-    this.list.replace(pipeline);
-    // Everything may be paused as well, which the server knows.
-    this.list.first.reload();
-    // The button that had the focus does the opposite now, or is gone.
-    this.table()?.nativeElement.focus();
+    this.act.pauseOrResume(pipeline).subscribe((pause) => {
+      this.toaster.say(`${pipeline.name} is ${pause ? 'paused' : 'no longer paused'}`);
+      this.list.replace({ ...pipeline, pause });
+      // Everything may be paused as well, which the server knows.
+      this.list.first.reload();
+      // The button that had the focus does the opposite now, or is gone.
+      this.table()?.nativeElement.focus();
+    });
   }
 }

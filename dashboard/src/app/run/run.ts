@@ -61,6 +61,7 @@ import { Previews } from './previews';
 import { doingWords, farWords, shareOf } from './progress-words';
 import { Rejections } from './rejections';
 import { readReport, sharesOf } from './report';
+import { SinceItWorked } from './since-it-worked';
 import { SourceState } from './source-state';
 import { stepsOf } from './steps';
 import { StoppedBy } from './stopped-by';
@@ -98,6 +99,7 @@ interface Tab {
     QueryState,
     Rejections,
     RouterLink,
+    SinceItWorked,
     SourceState,
     StateBadge,
     StoppedBy,

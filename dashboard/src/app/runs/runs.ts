@@ -273,6 +273,12 @@ export class Runs {
       .subscribe(() => this.list.first.reload());
   }
 
+  protected compare(): void {
+    // The ids of runs begin with their time, so that the earlier run comes first.
+    const [a, b] = this.chosen().toSorted();
+    void this.router.navigate(['/runs/compare'], { queryParams: { a, b } });
+  }
+
   private forEach(runs: readonly Run[], act: (run: Run) => ReturnType<RunsApi['stop']>, done: string): void {
     const each = runs.map((run) =>
       act(run).pipe(

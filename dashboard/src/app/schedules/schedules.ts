@@ -5,7 +5,7 @@ import { Observable } from 'rxjs';
 import { Schedule } from '../core/api/models';
 import { SchedulesApi } from '../core/api/schedules';
 import { Clock } from '../core/clock';
-import { clockTime, count, interval, plural } from '../core/format';
+import { count, plural } from '../core/format';
 import { paged } from '../core/paged';
 import { Preferences } from '../core/preferences';
 import { toProblem } from '../core/problem';
@@ -19,7 +19,7 @@ import { PageHeader } from '../shared/page-header';
 import { QueryState } from '../shared/query-state';
 import { StateBadge } from '../shared/state-badge';
 import { Time } from '../shared/time';
-import { cronWords } from './cron-words';
+import { inZone, rhythm } from './schedule-words';
 import { lanesOf, marksOf } from './time-axis';
 
 const AGAIN_MS = 5000;
@@ -79,6 +79,8 @@ export class Schedules {
 
   protected readonly count = count;
   protected readonly plural = plural;
+  protected readonly rhythm = rhythm;
+  protected readonly inZone = inZone;
 
   constructor() {
     inject(Shortcuts).offerReload(this.list.first);
@@ -90,35 +92,6 @@ export class Schedules {
 
   protected stateOf(schedule: Schedule): string {
     return schedule.paused && this.isLive(schedule) ? 'paused' : schedule.state;
-  }
-
-  /** What starts its runs, in words. */
-  protected rhythm(schedule: Schedule): string {
-    const parts = [];
-    if (schedule.cron) parts.push(cronWords(schedule.cron));
-    if (schedule.monitor) {
-      const every = schedule.interval_seconds ? ` every ${interval(schedule.interval_seconds)}` : '';
-      parts.push(`Checks for changed sources${every}.`);
-    }
-    return parts.length === 0 ? 'Runs once.' : parts.join(' ');
-  }
-
-  /** One of its times in the zone of the schedule. */
-  protected inZone(at: string, zone: string): string {
-    try {
-      return new Intl.DateTimeFormat('en-US', {
-        timeZone: zone,
-        weekday: 'short',
-        month: 'short',
-        day: 'numeric',
-        hour: '2-digit',
-        minute: '2-digit',
-        hourCycle: 'h23',
-        timeZoneName: 'short',
-      }).format(Date.parse(at));
-    } catch {
-      return clockTime(Date.parse(at), 'utc');
-    }
   }
 
   protected setSpan(hours: number): void {

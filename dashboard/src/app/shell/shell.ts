@@ -34,7 +34,7 @@ import { sectionsFor } from './navigation';
   styleUrl: './shell.scss',
   imports: [A11yModule, Banners, Brand, Icon, MatMenuModule, RouterLink, RouterLinkActive, RouterOutlet],
   changeDetection: ChangeDetectionStrategy.OnPush,
-  host: { '(keydown.escape)': 'menuOpen.set(false)' },
+  host: { '(keydown.escape)': 'menuOpen.set(false)', '(document:keydown)': 'openByKey($event)' },
 })
 export class Shell {
   private readonly router = inject(Router);
@@ -100,6 +100,24 @@ export class Shell {
     try {
       const { ShortcutsDialog } = await import('./shortcuts-dialog');
       this.dialog.open(ShortcutsDialog, { width: '560px' });
+    } catch (error) {
+      await this.code.report(error, this.router.url);
+    }
+  }
+
+  /** Ctrl-K, and Cmd-K on a Mac, open the palette, also in text fields. */
+  protected openByKey(event: KeyboardEvent): void {
+    const isAsked = (event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey && event.key === 'k';
+    if (!isAsked || event.defaultPrevented) return;
+    event.preventDefault();
+    if (this.dialog.openDialogs.length === 0) void this.showPalette();
+  }
+
+  protected async showPalette(): Promise<void> {
+    try {
+      const { Palette } = await import('../palette/palette');
+      this.menuOpen.set(false);
+      this.dialog.open(Palette, { width: '640px', position: { top: '10vh' } });
     } catch (error) {
       await this.code.report(error, this.router.url);
     }

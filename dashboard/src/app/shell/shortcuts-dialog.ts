@@ -25,6 +25,7 @@ import { Shortcuts } from '../core/shortcuts';
           }
         </dl>
       }
+      <p class="muted"><kbd>Ctrl</kbd> <kbd>K</kbd>, on a Mac <kbd>⌘</kbd> <kbd>K</kbd>: go to anything</p>
       <label class="check">
         <input
           type="checkbox"
@@ -59,6 +60,9 @@ import { Shortcuts } from '../core/shortcuts';
     }
     kbd + kbd {
       margin-left: 4px;
+    }
+    p {
+      margin-top: 14px;
     }
     .check {
       margin-top: 16px;

@@ -30,6 +30,11 @@ export class ConfigsApi {
     return this.client.call(configsList, given({ search, limit, cursor }));
   }
 
+  /** Versions of one pipeline, the newest first. */
+  ofPipeline(name: string, limit: number, cursor?: string): Observable<Page<ConfigView>> {
+    return this.client.call(configsList, given({ name, limit, cursor }));
+  }
+
   /** Secrets masked. */
   find(id: number): Observable<MaskedConfig> {
     return this.client.call(configsOne, { id });

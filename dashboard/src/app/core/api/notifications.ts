@@ -14,9 +14,9 @@ import { ChannelView, NotificationView, Page, PutChannel } from './models';
 export class NotificationsApi {
   private readonly client = inject(ApiClient);
 
-  /** Messages, newest first. */
-  list(limit: number, cursor?: string): Observable<Page<NotificationView>> {
-    return this.client.call(notificationsList, given({ limit, cursor }));
+  /** Messages, newest first; those about one pipeline when it is named. */
+  list(limit: number, cursor?: string, pipeline?: string): Observable<Page<NotificationView>> {
+    return this.client.call(notificationsList, given({ limit, cursor, pipeline }));
   }
 
   /** Channels in the order of their names. */

@@ -4,6 +4,7 @@ import { Observable } from 'rxjs';
 import { ApiClient, given } from './client';
 import { pipelinesClearState } from './generated/fn/pipelines/pipelines-clear-state';
 import { pipelinesList } from './generated/fn/pipelines/pipelines-list';
+import { pipelinesOne } from './generated/fn/pipelines/pipelines-one';
 import { pipelinesPause } from './generated/fn/pipelines/pipelines-pause';
 import { pipelinesResume } from './generated/fn/pipelines/pipelines-resume';
 import { pipelinesSetState } from './generated/fn/pipelines/pipelines-set-state';
@@ -11,6 +12,7 @@ import { pipelinesShowState } from './generated/fn/pipelines/pipelines-show-stat
 import { queuesResumeAll } from './generated/fn/queues/queues-resume-all';
 import { queuesResume } from './generated/fn/queues/queues-resume';
 import { PauseView } from './generated/models/pause-view';
+import { PipelineDetail } from './generated/models/pipeline-detail';
 import { PipelineView } from './generated/models/pipeline-view';
 import { ResumeAnswer } from './generated/models/resume-answer';
 import { StateView } from './generated/models/state-view';
@@ -21,9 +23,14 @@ import { Page } from './models';
 export class PipelinesApi {
   private readonly client = inject(ApiClient);
 
-  /** Pipelines whose name contains `search`, in the order of their names. */
-  list(search: string, limit: number, cursor?: string): Observable<Page<PipelineView>> {
-    return this.client.call(pipelinesList, given({ search, limit, cursor }));
+  /** Pipelines whose name contains `search`, in the order of their names, each with its newest `runs`. */
+  list(search: string, limit: number, cursor?: string, runs?: number): Observable<Page<PipelineView>> {
+    return this.client.call(pipelinesList, given({ search, limit, cursor, runs }));
+  }
+
+  /** One pipeline: what it is made of, who is told about it, and what is wrong with it now. */
+  find(name: string): Observable<PipelineDetail> {
+    return this.client.call(pipelinesOne, { name });
   }
 
   /** Pauses a pipeline; `reason` may be empty. */

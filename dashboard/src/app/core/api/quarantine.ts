@@ -18,6 +18,8 @@ export interface QuarantineFilter {
   code?: string;
   /** Only about this column. */
   column?: string;
+  /** Only rows that no replay has loaded. */
+  open?: boolean;
 }
 
 /** Rows that a run rejected, because they do not fit the schema. */

@@ -1,17 +1,18 @@
 //! Pipelines: one entry per name, with its newest version, its newest run and its next one; pausing one.
 
+mod lineage;
+mod one;
+mod view;
+
 use axum::extract::State;
 use axum::http::StatusCode;
-use chrono::{DateTime, Utc};
 use elt_shared::pauses;
-use elt_shared::runs::{Outcome, Priority, RunState};
 use elt_shared::store::pauses::PauseScope;
-use elt_shared::store::pipelines::{self, Pipeline};
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use elt_shared::store::pipelines::{self, PipelineFilter};
+use serde::Deserialize;
+use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use uuid::Uuid;
 
 use super::queues::{PauseRequest, PauseView, ResumeAnswer};
 use crate::AppState;
@@ -20,77 +21,13 @@ use crate::auth::{OnPipelines, Read, Trigger};
 use crate::error::{Error, Problem, Result};
 use crate::extract::{Json, OptionalJson, Params, Path};
 use crate::page::{Page, PageQuery};
+use view::PipelineView;
+
+/// Most runs shown of each pipeline of a list.
+const MOST_RUNS: i64 = 20;
 
 pub fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(pause)).routes(routes!(resume))
-}
-
-/// All config versions and runs that share one name.
-#[derive(Serialize, ToSchema)]
-struct PipelineView {
-    /// Pipeline name.
-    name: String,
-    /// Id of the newest config version.
-    config_id: i64,
-    /// Number of that version, counted over all configs.
-    version: i32,
-    /// When that version was uploaded.
-    uploaded_at: DateTime<Utc>,
-    /// Whether that version can run.
-    runnable: bool,
-    /// Target table of the newest run; `null` before the first run.
-    target_table: Option<String>,
-    /// The newest run of kind `run`; `null` before the first one.
-    last_run: Option<LastRun>,
-    /// Runs, replays and undos of it that may be at work at the same time, as `concurrency` of the newest version says;
-    /// `null`: any number.
-    concurrency: Option<i32>,
-    /// How early its runs start among those that wait.
-    priority: Priority,
-    /// Its own pause; without one, that of everything; `null` when its runs may start.
-    pause: Option<PauseView>,
-    /// The live schedule; `null` when the pipeline has none.
-    schedule_id: Option<Uuid>,
-    /// When the cron expression of that schedule fires next; `null` without one and while the schedule is paused.
-    next_run_at: Option<DateTime<Utc>>,
-}
-
-/// The newest run of a pipeline.
-#[derive(Serialize, ToSchema)]
-struct LastRun {
-    /// Run id, for `GET /runs/{id}`.
-    id: Uuid,
-    /// Waiting, at work, or how it ended.
-    state: RunState,
-    /// What a run that succeeded achieved; `null` in other states.
-    outcome: Option<Outcome>,
-    /// When it was requested.
-    created_at: DateTime<Utc>,
-}
-
-impl From<Pipeline> for PipelineView {
-    fn from(pipeline: Pipeline) -> Self {
-        let last_run = match (pipeline.last_run_id, pipeline.last_run_state, pipeline.last_run_at) {
-            (Some(id), Some(state), Some(created_at)) => {
-                Some(LastRun { id, state, outcome: pipeline.last_run_outcome, created_at })
-            }
-            _ => None,
-        };
-        Self {
-            name: pipeline.name,
-            config_id: pipeline.config_id,
-            version: pipeline.version,
-            uploaded_at: pipeline.uploaded_at,
-            runnable: pipeline.runnable,
-            target_table: pipeline.target_table,
-            last_run,
-            concurrency: pipeline.concurrency,
-            priority: pipeline.priority.unwrap_or_default(),
-            pause: pipeline.pause.map(|pause| pause.0.into()),
-            schedule_id: pipeline.schedule_id,
-            next_run_at: pipeline.next_run_at,
-        }
-    }
+    OpenApiRouter::new().routes(routes!(list)).merge(one::router()).routes(routes!(pause)).routes(routes!(resume))
 }
 
 /// Which pipelines.
@@ -99,6 +36,9 @@ impl From<Pipeline> for PipelineView {
 struct PipelineQuery {
     /// Only pipelines whose name contains this text, in upper or lower case.
     search: Option<String>,
+    /// How many of the newest runs of each pipeline to show in `recent_runs`.
+    #[param(minimum = 0, maximum = 20, default = 0)]
+    runs: Option<i64>,
 }
 
 /// Pipelines in the order of their names.
@@ -112,7 +52,9 @@ async fn list(
 ) -> Result<Json<Page<PipelineView>>> {
     let after: Option<String> = page.after()?;
     let search = query.search.as_deref().map(str::trim).filter(|search| !search.is_empty());
-    let rows = pipelines::list(&state.db, search, caller.pipelines(), after.as_deref(), page.fetch()).await?;
+    let recent_runs = query.runs.unwrap_or_default().clamp(0, MOST_RUNS);
+    let only = PipelineFilter { search, names: caller.pipelines(), recent_runs };
+    let rows = pipelines::list(&state.db, only, after.as_deref(), page.fetch()).await?;
     Ok(Json(Page::of(rows, &page, |pipeline| pipeline.name.clone(), Into::into)))
 }
 
