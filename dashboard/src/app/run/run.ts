@@ -23,12 +23,14 @@ import { Shortcuts } from '../core/shortcuts';
 import { Submission } from '../core/submission';
 import { Toaster } from '../core/toaster';
 import { LogViewer } from '../logs/log-viewer';
+import { RunProfile } from '../profile/run-profile';
 import {
   canRetry,
   canStop,
   canUndo,
   canVerify,
   hasColumns,
+  hasProfile,
   intoWords,
   isOver,
   kindWord,
@@ -98,6 +100,7 @@ interface Tab {
     QueryState,
     Rejections,
     RouterLink,
+    RunProfile,
     SourceState,
     StateBadge,
     StoppedBy,
@@ -184,6 +187,7 @@ export class RunPage {
     return [
       { key: 'result', label: 'Result' },
       ...(run === undefined || hasColumns(run.kind) ? [columns] : []),
+      ...(run !== undefined && hasProfile(run) && !this.whole()?.tables.length ? [{ key: 'profile', label: 'Profile' }] : []),
       { key: 'attempts', label: 'Attempts', number: run?.epoch },
       { key: 'logs', label: 'Log' },
     ];
