@@ -155,6 +155,6 @@ fn many_columns_stay_bounded() {
     let rows: Vec<Vec<String>> = (0..60).map(|row| (0..1_600).map(|column| value(row, column)).collect()).collect();
     let profile = profile(&types, &rows, 20, ProfileLevel::Full);
     assert_eq!(profile.columns.len(), 1_600);
-    assert!(profile.columns.iter().all(|column| column.nulls == 0 && column.distinct.abs_diff(60) <= 3));
+    assert!(profile.columns.iter().all(|column| column.nulls == 0 && column.distinct.abs_diff(60) <= 10));
     assert!(serde_json::to_vec(&profile).expect("JSON").len() <= 1 << 20);
 }
