@@ -184,7 +184,9 @@ export class DataGrid {
     for (const row of this.page().rows.slice(0, MEASURED)) {
       longest = Math.max(longest, cellOf(row[name], type).text.length);
     }
-    return Math.round(Math.min(Math.max(longest * CHARACTER_PX + 26, profile ? PROFILE_PX : NARROWEST), WIDEST));
+    return Math.round(
+      Math.min(Math.max(longest * CHARACTER_PX + 26, profile ? PROFILE_PX : NARROWEST), WIDEST),
+    );
   }
 
   private orderOf(column: string): 'ascending' | 'descending' | 'none' {

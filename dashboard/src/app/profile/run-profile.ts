@@ -61,8 +61,8 @@ import { different, ends, missing } from './profile-words';
       } @else if (view.value()) {
         <app-empty icon="columns" title="No profile">
           <p>
-            The run delivered no rows that could be loaded, or its config says <code>load.profile: none</code>,
-            or the profile was deleted with its report.
+            The run delivered no rows that could be loaded, or its config says
+            <code>load.profile: none</code>, or the profile was deleted with its report.
           </p>
         </app-empty>
       }

@@ -187,7 +187,9 @@ export class RunPage {
     return [
       { key: 'result', label: 'Result' },
       ...(run === undefined || hasColumns(run.kind) ? [columns] : []),
-      ...(run !== undefined && hasProfile(run) && !this.whole()?.tables.length ? [{ key: 'profile', label: 'Profile' }] : []),
+      ...(run !== undefined && hasProfile(run) && !this.whole()?.tables.length
+        ? [{ key: 'profile', label: 'Profile' }]
+        : []),
       { key: 'attempts', label: 'Attempts', number: run?.epoch },
       { key: 'logs', label: 'Log' },
     ];
