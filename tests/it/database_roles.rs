@@ -80,6 +80,7 @@ async fn every_table_states_what_each_role_may_do() {
     elt.run_counts: api select; worker select insert update delete; reader select
     elt.run_days: api select; worker select insert update delete; reader select
     elt.run_ends: api select insert; worker select insert delete; reader select
+    elt.run_profiles: api select; worker select insert delete
     elt.run_totals: api select; worker select insert update; reader select
     elt.runs: api select insert update; worker select insert update delete; reader select
     elt.schedules: api select insert update; worker select update delete; reader select

@@ -78,6 +78,7 @@ mod places_http;
 mod places_s3;
 mod poolers;
 mod problems;
+mod profiles;
 mod properties;
 mod property_values;
 mod proposals;

@@ -97,7 +97,7 @@ async fn every_operation_is_closed_to_those_it_is_not_for() {
 }
 
 /// Operations that an API token which is bound to pipelines may use. They check the pipeline of what they touch.
-const ON_PIPELINES: [&str; 51] = [
+const ON_PIPELINES: [&str; 53] = [
     "DELETE /pipelines/{name}/files/{file}",
     "DELETE /pipelines/{name}/state",
     "GET /backfills",
@@ -112,6 +112,7 @@ const ON_PIPELINES: [&str; 51] = [
     "GET /pipelines/{name}",
     "GET /pipelines/{name}/files",
     "GET /pipelines/{name}/files/{file}",
+    "GET /pipelines/{name}/profile",
     "GET /pipelines/{name}/state",
     "GET /quarantine",
     "GET /quarantine/export",
@@ -121,6 +122,7 @@ const ON_PIPELINES: [&str; 51] = [
     "GET /runs/{id}/csv",
     "GET /runs/{id}/events",
     "GET /runs/{id}/logs",
+    "GET /runs/{id}/profile",
     "GET /schedules",
     "GET /schedules/{id}",
     "POST /backfills",
@@ -222,6 +224,7 @@ fn requests_about_orders(run: &str, config: i64, schedule: &str, yaml: &str) -> 
         get(format!("/runs/{run}/csv")),
         get(format!("/runs/{run}/events")),
         get(format!("/runs/{run}/logs")),
+        get(format!("/runs/{run}/profile")),
         get(format!("/schedules/{schedule}")),
         get(format!("/configs/{config}")),
         get(format!("/configs/diff?from={config}&to={config}")),
@@ -230,6 +233,7 @@ fn requests_about_orders(run: &str, config: i64, schedule: &str, yaml: &str) -> 
         get("/pipelines/orders/files/a.csv".into()),
         ("PUT /pipelines/orders/files/a.csv".into(), json!({ "id": 1 })),
         ("DELETE /pipelines/orders/files/a.csv".into(), Value::Null),
+        get("/pipelines/orders/profile".into()),
         get("/pipelines/orders/state".into()),
         ("PUT /pipelines/orders/state".into(), json!({ "value": "2026-01-01" })),
         ("DELETE /pipelines/orders/state".into(), Value::Null),

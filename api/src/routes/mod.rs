@@ -19,6 +19,7 @@ mod notifications;
 mod overview;
 mod pipelines;
 mod preview;
+mod profiles;
 mod quarantine;
 mod queues;
 mod retention;
@@ -54,6 +55,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(known_hosts::router())
         .merge(jobs::router())
         .merge(runs::router())
+        .merge(profiles::router())
         .merge(backfills::router())
         .merge(events::router())
         .merge(schedules::router())

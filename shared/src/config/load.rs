@@ -13,6 +13,8 @@ pub struct LoadConfig {
     pub key: Vec<String>,
     /// Whether equal rows are loaded once.
     pub dedupe: Dedupe,
+    /// What a run notes about the values of each column.
+    pub profile: ProfileLevel,
 }
 
 /// `load.mode`.
@@ -35,6 +37,17 @@ pub enum Dedupe {
     None,
 }
 
+/// `load.profile`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProfileLevel {
+    /// Counts and values: the smallest and largest, the commonest, and a histogram.
+    Full,
+    /// Counts and lengths, and no value.
+    Counts,
+    /// Nothing.
+    None,
+}
+
 impl Choice for LoadMode {
     const WORDS: &'static [(&'static str, Self)] =
         &[("append", Self::Append), ("merge", Self::Merge), ("replace", Self::Replace)];
@@ -44,10 +57,19 @@ impl Choice for Dedupe {
     const WORDS: &'static [(&'static str, Self)] = &[("row_hash", Self::RowHash), ("none", Self::None)];
 }
 
+impl Choice for ProfileLevel {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("full", Self::Full), ("counts", Self::Counts), ("none", Self::None)];
+}
+
 pub(super) const KEYS: &[Key] = &[
     Key::choice::<LoadMode>("mode", "Insert new rows, merge by key, or replace the table's rows. Default `append`."),
     Key::of("key", Shape::Texts, "The columns a merge recognises a row by."),
     Key::choice::<Dedupe>("dedupe", "Whether equal rows are loaded once. Default `row_hash`."),
+    Key::choice::<ProfileLevel>(
+        "profile",
+        "What a run notes about the values of each column: everything, counts without values, or nothing. Default `full`.",
+    ),
 ];
 
 /// Reads `load:` and `target.mode`.
@@ -80,5 +102,6 @@ pub(super) fn read(load: Option<&Field<'_>>, target: Option<&Section<'_>>) -> Op
         _ => {}
     }
     let dedupe = section.as_ref().and_then(|section| section.choice("dedupe")).unwrap_or(Dedupe::RowHash);
-    Some(LoadConfig { mode, key: if mode == LoadMode::Merge { key } else { Vec::new() }, dedupe })
+    let profile = section.as_ref().and_then(|section| section.choice("profile")).unwrap_or(ProfileLevel::Full);
+    Some(LoadConfig { mode, key: if mode == LoadMode::Merge { key } else { Vec::new() }, dedupe, profile })
 }

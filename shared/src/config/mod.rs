@@ -61,7 +61,7 @@ pub use effort::Effort;
 pub use error::{ConfigError, ConfigProblem, Warning};
 pub use json_schema::json_schema;
 pub use keys::nearest;
-pub use load::{Dedupe, LoadConfig, LoadMode};
+pub use load::{Dedupe, LoadConfig, LoadMode, ProfileLevel};
 pub(crate) use mask::Finder;
 pub use notify::{EmailAddress, MailEncryption, MailServer, NotifyAddress, WebhookAddress};
 pub use output::{OutputCompression, OutputConfig, OutputFormat, is_output_name};

@@ -5,12 +5,14 @@
 //! - [`end`]: how runs and their attempts end
 //! - [`lifecycle`]: what may happen to a run, and who may cause it
 //! - [`report`]: what a run did, [`rejections`]: its rejected rows, and [`checks`]: the results of its checks
+//! - [`column_profile`]: what the values of each loaded column look like
 //! - [`probe`]: the result of a test of one connection
 //! - [`preview`]: the beginning of one source, and the config that is proposed for it
 //! - [`progress`]: how far a run is
 //! - [`leases`]: lease, heartbeat, sweep and the pauses between attempts
 
 mod checks;
+mod column_profile;
 mod end;
 pub mod leases;
 pub mod lifecycle;
@@ -23,6 +25,7 @@ mod values;
 mod verification;
 
 pub use checks::{CheckResult, CheckSample, CheckState, CheckValue};
+pub use column_profile::{ColumnProfile, HistogramProfile, LengthProfile, RunProfile, TopValue};
 pub use end::{AttemptEnd, End, Failure};
 pub use preview::{Choice, Confidence, PreviewColumn, SourcePreview};
 pub use probe::{FoundFile, ProbeProblem, ProbeReport};

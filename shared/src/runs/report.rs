@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{CheckResult, Outcome, ProbeReport, Rejections, RunState, RunVerification, SourcePreview};
+use super::{CheckResult, Outcome, ProbeReport, Rejections, RunProfile, RunState, RunVerification, SourcePreview};
 use crate::backfills::Window;
 use crate::config::ColumnType;
 
@@ -90,6 +90,11 @@ pub struct RunReport {
     /// The results of the config's checks, in their order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<CheckResult>,
+    /// What the values of each column look like. It travels with the report, so that it commits with the rows; the control
+    /// database keeps it in a table of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(ignore)]
+    pub profile: Option<RunProfile>,
     /// The loading attempt was lost after its commit; this attempt found its work done and took over the report.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub finished_from_marker: bool,

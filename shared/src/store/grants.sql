@@ -26,6 +26,7 @@ grant select, insert on elt.run_count_changes to elt_api;
 grant select, insert, update on elt.backfill_windows, elt.backfills to elt_api;
 grant select, insert, update on elt.incidents, elt.notifications to elt_api;
 grant select, insert, update, delete on elt.channels to elt_api;
+grant select on elt.run_profiles to elt_api;
 
 -- Workers.
 grant select on elt._sqlx_migrations, elt.pauses, elt.queue_limits, elt.secret_keys, elt.secrets to elt_worker;
@@ -50,6 +51,8 @@ grant insert on elt.secret_keys to elt_worker;
 grant select, update, delete on elt.backfill_windows, elt.backfills to elt_worker;
 grant select, insert, update, delete on elt.incidents, elt.notifications to elt_worker;
 grant select on elt.channels to elt_worker;
+-- Profiles have values of rows, so that readers have no right to them.
+grant select, insert, delete on elt.run_profiles to elt_worker;
 -- What `notify:` of a config says, where an earlier release stored the config.
 grant update (notify) on elt.config_history to elt_worker;
 

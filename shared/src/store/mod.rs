@@ -27,6 +27,7 @@ pub mod queues;
 pub mod retention;
 pub mod roles;
 pub mod run_counts;
+pub mod run_profiles;
 pub mod run_totals;
 pub mod runs;
 pub mod schedules;

@@ -4,6 +4,8 @@ use std::io::Write as _;
 
 use elt_shared::config::ColumnType;
 use polars::prelude::*;
+use polars_arrow::array::Array as _;
+use polars_arrow::bitmap::Bitmap;
 
 use super::{SqlType, json};
 use crate::frame::value;
@@ -48,17 +50,22 @@ impl<'a> Cells<'a> {
         })
     }
 
-    /// Whether the cell of a row is NULL.
+    /// Which cells are not NULL. `None`: all of them.
     #[inline]
-    pub fn is_null(self, row: usize) -> bool {
-        let validity = match self {
+    pub fn validity(self) -> Option<&'a Bitmap> {
+        match self {
             Self::Boolean(array) => array.validity(),
             Self::Integer(array) | Self::Time(array) | Self::Timestamp(array) => array.validity(),
             Self::Double(array) => array.validity(),
             Self::Date(array) => array.validity(),
-            Self::Text(array) => return array.get(row).is_none(),
-        };
-        validity.is_some_and(|validity| !validity.get_bit(row))
+            Self::Text(array) => array.validity(),
+        }
+    }
+
+    /// Whether the cell of a row is NULL.
+    #[inline]
+    pub fn is_null(self, row: usize) -> bool {
+        self.validity().is_some_and(|validity| !validity.get_bit(row))
     }
 
     /// Appends the canonical text of a cell that is not NULL.
@@ -136,6 +143,21 @@ impl Canonical {
             ColumnType::Uuid => Self::Uuid,
             ColumnType::Json => Self::Json,
             ColumnType::Text | ColumnType::Varchar(_) => Self::Text,
+        }
+    }
+
+    /// Appends the canonical text of a whole number, a date or a time from its number: days or microseconds since 1970, or
+    /// microseconds since midnight.
+    pub fn of_number(self, number: i64, out: &mut Vec<u8>) {
+        match self {
+            Self::Date => date(number as i32, out),
+            Self::Time => time(number, out),
+            Self::Timestamp => timestamp(number, out),
+            Self::TimestampTz => {
+                timestamp(number, out);
+                out.push(b'Z');
+            }
+            _ => integer(number, out),
         }
     }
 

@@ -2,11 +2,12 @@
 
 use std::time::Instant;
 
-use elt_shared::config::{LoadMode, OnBadRow};
+use elt_shared::config::{LoadMode, OnBadRow, ProfileLevel};
 use elt_shared::runs::report::{FileReceipt, RunReport};
 use elt_shared::target::{TableRef, quote_ident};
 use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row, Transaction};
 
+use super::column_profile::Profiler;
 use super::combined_csv::CombinedCsv;
 use super::commit::Commit;
 use super::copy::{Dedupe, RowSuffix, SecondPass, SecondPassResult, writer};
@@ -59,6 +60,8 @@ pub fn second_pass(
         too_many_refused: task.refused.exceeded,
     };
     let readable = task.profile.files.iter().filter(|file| file.error.is_none());
+    // A plan loads nothing, so it has no profile.
+    let level = if task.dry_run { ProfileLevel::None } else { context.config.load.profile };
     Ok(SecondPass {
         files: readable.map(|file| (file.index, task.files[file.index].clone(), file.summary.clone())).collect(),
         layout: task.layout.clone(),
@@ -67,6 +70,7 @@ pub fn second_pass(
         attempt,
         csv: task.csv.take(),
         rejects: RejectHandler::new(rejected, rules, context.progress.clone()),
+        profiler: Profiler::new(&task.layout, level),
         refused: task.refused.clone(),
         spool: task.spool.to_owned(),
         stop: context.stop.clone(),
@@ -106,7 +110,8 @@ pub async fn commit(
         let message = format!("{} rows were inserted, {} should have been", written.inserted, report.rows_inserted);
         return Err(PipelineError::Internal(message).into());
     }
-    let SecondPassResult { csv, rejected, .. } = written.second_pass;
+    let SecondPassResult { csv, rejected, profile, .. } = written.second_pass;
+    report.profile = profile;
     report.combined_csv = csv.as_ref().map(|csv| csv.path().display().to_string());
     if task.layout.transcoded {
         report = in_ascii(&report);

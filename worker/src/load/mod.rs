@@ -19,6 +19,7 @@
 //!
 //! What these steps use:
 //! - [`copy`]: the second pass over the files, from cells to the bytes of COPY
+//! - [`column_profile`]: what the values of each column look like
 //! - [`combined_csv`]: every loaded row of every source in one file
 //! - [`dedupe`]: equal rows are recognised by their hash, in bounded memory
 //! - [`quarantine`]: rejected rows, the reasons of each, and their replay
@@ -32,6 +33,7 @@
 //! - [`housekeeping`]: old rows of elt's own tables are deleted
 
 pub mod checks;
+mod column_profile;
 pub mod combined_csv;
 pub mod commit;
 mod conversion_check;

@@ -16,6 +16,8 @@ import {
 import { MatDialog } from '@angular/material/dialog';
 
 import { DataPage } from '../core/api/data';
+import { ColumnProfile, RunProfile as ProfileOfRun } from '../core/api/models';
+import { ProfileStrip } from '../profile/profile-strip';
 import { Icon } from '../shared/icon';
 import { CellDialog } from './cell-dialog';
 import { Cell, cellOf, isNumeric, spelledOut } from './cells';
@@ -30,6 +32,8 @@ const COLUMNS_BEYOND = 2;
 const MEASURED = 40;
 const CHARACTER_PX = 7.6;
 const [NARROWEST, WIDEST] = [84, 300];
+/** Room for a profile. */
+const PROFILE_PX = 150;
 
 interface Column {
   name: string;
@@ -38,6 +42,7 @@ interface Column {
   index: number;
   numeric: boolean;
   order: 'ascending' | 'descending' | 'none';
+  profile: ColumnProfile | undefined;
 }
 
 /** The rows of a table in the order of the server. */
@@ -45,7 +50,7 @@ interface Column {
   selector: 'app-data-grid',
   templateUrl: './data-grid.html',
   styleUrl: './data-grid.scss',
-  imports: [Icon],
+  imports: [Icon, ProfileStrip],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class DataGrid {
@@ -60,11 +65,18 @@ export class DataGrid {
   /** Whether a click on a header asks for another order. */
   readonly sortable = input(true);
   readonly label = input('Rows');
+  /** What the values of columns look like. Columns that are not in it have no strip. */
+  readonly profile = input<ProfileOfRun>();
   readonly sortBy = output<string>();
+  readonly profileOpened = output<ColumnProfile>();
 
   /** The visible part of the table, in pixels. */
   private readonly view = signal({ top: 0, left: 0, width: 1200, height: 700 });
 
+  private readonly profiles = computed(
+    () => new Map((this.profile()?.columns ?? []).map((column) => [column.name, column])),
+  );
+  protected readonly profileRows = computed(() => this.profile()?.rows ?? 0);
   protected readonly columns = computed<Column[]>(() => {
     const [{ columns, types }, hidden] = [this.page(), new Set(this.hidden())];
     return columns
@@ -75,6 +87,7 @@ export class DataGrid {
         index,
         numeric: isNumeric(column.type),
         order: this.orderOf(column.name),
+        profile: this.profiles().get(column.name),
       }));
   });
   /** Whether only a part of the table is drawn. */
@@ -166,12 +179,14 @@ export class DataGrid {
   }
 
   /** Room for the name, the type and most values of a column. */
-  private widthOf({ name, type }: Column): number {
+  private widthOf({ name, type, profile }: Column): number {
     let longest = Math.max(name.length + 2, type.length);
     for (const row of this.page().rows.slice(0, MEASURED)) {
       longest = Math.max(longest, cellOf(row[name], type).text.length);
     }
-    return Math.round(Math.min(Math.max(longest * CHARACTER_PX + 26, NARROWEST), WIDEST));
+    return Math.round(
+      Math.min(Math.max(longest * CHARACTER_PX + 26, profile ? PROFILE_PX : NARROWEST), WIDEST),
+    );
   }
 
   private orderOf(column: string): 'ascending' | 'descending' | 'none' {

@@ -1,14 +1,18 @@
 import { ChangeDetectionStrategy, Component, computed, inject, input, linkedSignal } from '@angular/core';
+import { MatDialog } from '@angular/material/dialog';
 import { Router } from '@angular/router';
 import { map } from 'rxjs';
 
 import { Condition, DataApi, DataPage, Target } from '../core/api/data';
+import { ColumnProfile } from '../core/api/models';
+import { ProfilesApi } from '../core/api/profiles';
 import { saveAnswer } from '../core/files';
 import { count } from '../core/format';
 import { query } from '../core/query';
 import { Session } from '../core/session';
 import { Shortcuts } from '../core/shortcuts';
 import { Submission } from '../core/submission';
+import { ProfileDialog, ProfileSubject } from '../profile/profile-dialog';
 import { Empty } from '../shared/empty';
 import { FileDrop } from '../shared/file-drop';
 import { Icon } from '../shared/icon';
@@ -52,6 +56,8 @@ interface Shown extends DataPage {
 })
 export class DataView {
   private readonly api = inject(DataApi);
+  private readonly profiles = inject(ProfilesApi);
+  private readonly dialog = inject(MatDialog);
   private readonly router = inject(Router);
   protected readonly isAdmin = inject(Session).role() === 'admin';
 
@@ -102,6 +108,14 @@ export class DataView {
         }),
       ),
     { identity: ({ target }) => target },
+  );
+  /** What the newest run of the pipeline delivered. Rows that a YAML file names have no profile, because any file may name them. */
+  protected readonly profile = query(
+    () => {
+      const target = this.target();
+      return target !== undefined && 'config' in target ? target : undefined;
+    },
+    ({ config, table }) => this.profiles.newest(config, table),
   );
   /** The rows on the page. They stay visible while the next page of the same table loads. */
   protected readonly shown = computed<Shown | undefined>(() => this.page.value());
@@ -154,6 +168,14 @@ export class DataView {
   protected pick(config: string): void {
     this.file.set(undefined);
     void this.router.navigate([], { queryParams: { config: config || null, table: null } });
+  }
+
+  protected openProfile(column: ColumnProfile): void {
+    const newest = this.profile.value();
+    if (newest?.view === undefined) return;
+    const { pipeline, view } = newest;
+    const data: ProfileSubject = { pipeline, table: view.table, column, rows: view.profile?.rows ?? 0 };
+    this.dialog.open(ProfileDialog, { data, width: '720px' });
   }
 
   protected sortBy(column: string): void {

@@ -23,12 +23,14 @@ import { Shortcuts } from '../core/shortcuts';
 import { Submission } from '../core/submission';
 import { Toaster } from '../core/toaster';
 import { LogViewer } from '../logs/log-viewer';
+import { RunProfile } from '../profile/run-profile';
 import {
   canRetry,
   canStop,
   canUndo,
   canVerify,
   hasColumns,
+  hasProfile,
   intoWords,
   isOver,
   kindWord,
@@ -100,6 +102,7 @@ interface Tab {
     Rejections,
     RouterLink,
     SinceItWorked,
+    RunProfile,
     SourceState,
     StateBadge,
     StoppedBy,
@@ -186,6 +189,9 @@ export class RunPage {
     return [
       { key: 'result', label: 'Result' },
       ...(run === undefined || hasColumns(run.kind) ? [columns] : []),
+      ...(run !== undefined && hasProfile(run) && !this.whole()?.tables.length
+        ? [{ key: 'profile', label: 'Profile' }]
+        : []),
       { key: 'attempts', label: 'Attempts', number: run?.epoch },
       { key: 'logs', label: 'Log' },
     ];

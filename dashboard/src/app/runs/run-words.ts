@@ -41,6 +41,11 @@ export function hasColumns(kind: string): boolean {
   return ['run', 'replay', 'plan', 'check'].includes(kind);
 }
 
+/** Whether a run may have a profile of its columns: it loaded rows, or ended after it could. */
+export function hasProfile({ kind, state }: Pick<Run, 'kind' | 'state'>): boolean {
+  return (kind === 'run' || kind === 'replay') && state === 'succeeded';
+}
+
 /** Kinds of run that add rows to the table or remove rows from it. */
 const LOADING = new Set<RunKind>(['run', 'replay', 'undo']);
 

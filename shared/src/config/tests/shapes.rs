@@ -63,7 +63,10 @@ fn a_folder_and_an_api_with_a_strict_schema() {
     );
     assert!(config.strict);
     assert_eq!(config.on_bad_row, None);
-    assert_eq!(config.load, LoadConfig { mode: LoadMode::Append, key: vec![], dedupe: Dedupe::RowHash });
+    assert_eq!(
+        config.load,
+        LoadConfig { mode: LoadMode::Append, key: vec![], dedupe: Dedupe::RowHash, profile: ProfileLevel::Full }
+    );
     assert_eq!(config.monitor, MonitorConfig { enabled: true, interval: None });
     assert_eq!((config.retry.max_attempts, config.retry.initial), (3, Duration::from_secs(2)));
     assert_eq!((config.window.start, config.window.end, config.schedule, config.output.path), (None, None, None, None));
@@ -159,7 +162,15 @@ fn everything_at_once() {
     assert_eq!((balance.min.as_deref(), balance.max.as_deref()), (Some("0"), Some("1000000")));
     assert_eq!((grade.column_type, grade.pattern.as_deref()), (ColumnType::Varchar(1), Some("[a-c]")));
     assert_eq!(grade.allowed.as_deref(), Some(&["a".to_owned(), "b".to_owned(), "c".to_owned()][..]));
-    assert_eq!(config.load, LoadConfig { mode: LoadMode::Merge, key: vec!["id".into()], dedupe: Dedupe::RowHash });
+    assert_eq!(
+        config.load,
+        LoadConfig {
+            mode: LoadMode::Merge,
+            key: vec!["id".into()],
+            dedupe: Dedupe::RowHash,
+            profile: ProfileLevel::Full
+        }
+    );
     let schedule = config.schedule.unwrap();
     assert_eq!(
         (schedule.cron.as_str(), schedule.overlap, schedule.catch_up),

@@ -15,7 +15,7 @@ pub enum Kind {
     Tickets,
     /// Lines of the log in the control database.
     LogLines,
-    /// Lists of files in the reports of runs.
+    /// Lists of files in the reports of runs, and profiles of columns.
     Reports,
     /// Runs, with their attempts; and backfills whose runs are all deleted.
     Runs,
@@ -126,7 +126,7 @@ impl Kind {
         match self {
             Self::Tickets => "old tickets",
             Self::LogLines => "old log lines",
-            Self::Reports => "lists of files in reports of old runs",
+            Self::Reports => "lists of files in reports, and profiles, of old runs",
             Self::Runs => "old runs",
             Self::Schedules => "schedules that ended long ago",
             Self::Configs => "config versions without runs",
@@ -161,9 +161,9 @@ impl Kind {
             Self::Notifications => &["elt.notifications", "elt.incidents"],
             Self::Audit => &["elt.audit"],
             Self::Sessions => &["elt.sessions"],
-            // Reports are in the rows of their runs.
-            Self::Reports
-            | Self::Receipts
+            // The lists are in the rows of their runs.
+            Self::Reports => &["elt.run_profiles"],
+            Self::Receipts
             | Self::Markers
             | Self::Quarantine
             | Self::WorkFolders

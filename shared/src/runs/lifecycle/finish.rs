@@ -8,6 +8,7 @@ use crate::job::ExecuteRun;
 use crate::notifications;
 use crate::redaction;
 use crate::runs::End;
+use crate::store::run_profiles;
 use crate::store::runs::{self, Released};
 use crate::store::schedules;
 
@@ -21,7 +22,7 @@ pub enum EndedBy {
 }
 
 /// Ends a run. Every end goes through this function, so what belongs to the end of a run belongs here: the attempt's end,
-/// the ticket, the run that waits for the same target, the schedule, and the messages about it. Counts of ended runs are kept by a trigger of
+/// the ticket, the profile, the run that waits for the same target, the schedule, and the messages about it. Counts of ended runs are kept by a trigger of
 /// the database. Secrets are hidden in the report. A caller that holds no run's lock yet takes [`schedules::lock_of_run`]
 /// first, so that the schedule is ended here and not only by its next tick. False: the run is not as `by` says any more, and
 /// nothing was written.
@@ -36,8 +37,12 @@ pub async fn finish(
     if let Some(report) = &mut report {
         redaction::hide_in(report);
     }
+    let profile = report.as_mut().and_then(take_profile);
     // The run's row comes first, because it decides whether this caller may write anything at all.
     let Some(released) = runs::write_end(db, id, by, end, report.as_ref()).await? else { return Ok(false) };
+    if let Some(profile) = profile {
+        run_profiles::keep(&mut *db, id, &profile).await?;
+    }
     match by {
         EndedBy::Attempt(epoch) => runs::end_attempt(db, id, epoch, end.of_attempt(), end.failure()).await?,
         // The ticket of an attempt has been delivered. That of a run without an attempt must not wake a worker any more.
@@ -51,6 +56,13 @@ pub async fn finish(
     }
     notifications::run_ended(db, id, end).await?;
     Ok(true)
+}
+
+/// Takes the profile out of a report, because it is kept in a table of its own. `None` also for a run that repeats one which
+/// had loaded: the profile is that of the other run.
+fn take_profile(report: &mut Value) -> Option<Value> {
+    let profile = report.as_object_mut()?.remove("profile")?;
+    report["loaded_by"].is_null().then_some(profile)
 }
 
 /// Wakes the run that waits longest for the target that a run has let go.

@@ -147,7 +147,7 @@ pub fn without_lists(report: &str) -> String {
 /// One step of the walk over reports, from the oldest to the newest.
 #[derive(Debug, Clone, Copy, FromRow)]
 pub struct ThinStep {
-    /// Number of reports that were shortened.
+    /// Number of reports that were shortened, and of profiles that were deleted.
     pub thinned: i64,
     /// Number of runs that were looked at.
     pub passed: i64,
@@ -156,7 +156,8 @@ pub struct ThinStep {
 }
 
 /// Looks at the reports of the next `limit` or more runs that finished after `after` and more than `days` ago, and removes
-/// the lists of files from those that list many. Their numbers stay, and the report says that its lists were removed.
+/// the lists of files from those that list many, and the profiles of all. Their numbers stay, and the report says that its
+/// lists were removed.
 pub async fn thin_reports(
     db: impl PgExecutor<'_>,
     days: u16,
@@ -172,8 +173,10 @@ pub async fn thin_reports(
          ), thinned as (
              update runs set report = {shortened} from passed where runs.id = passed.id and {listed} > $4
              returning 1
+         ), unprofiled as (
+             delete from run_profiles using passed where run_profiles.run_id = passed.id returning 1
          )
-         select (select count(*) from thinned) as thinned, count(*) as passed, max(finished_at) as until from passed",
+         select (select count(*) from thinned) + (select count(*) from unprofiled) as thinned, count(*) as passed, max(finished_at) as until from passed",
         shortened = without_lists("report"),
         listed = files_listed("report"),
     )))

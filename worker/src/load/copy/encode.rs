@@ -13,6 +13,7 @@ use crate::contract::TypedBatch;
 use crate::contract::cells::Cells;
 use crate::error::PipelineError;
 use crate::frame::RawBatch;
+use crate::load::column_profile::Profiler;
 use crate::load::combined_csv::CombinedCsv;
 use crate::load::dedupe::collision_check::CollisionCheck;
 use crate::load::dedupe::hash_set::{Inserted, RowHashSet};
@@ -109,6 +110,9 @@ impl Encoder {
         self.pass.progress.read(rows as u64, typed.raw.raw.len() as u64);
         self.row_counts[file].read += rows as u64;
         self.hash(&cells, rows, Reading::of(&typed));
+        if let Some(profiler) = &mut self.pass.profiler {
+            profiler.batch(&cells, rows, &typed.violations);
+        }
         let mut violations = typed.violations.iter().peekable();
         for row in 0..rows {
             if let Some(violation) = violations.next_if(|violation| violation.row == row) {
@@ -195,6 +199,7 @@ impl Encoder {
         self.send(chunks)?;
         let collision_check = self.known.and_then(|known| CollisionCheck::new(known, self.spill));
         let rejected = self.pass.rejects.into_rows();
-        Ok(SecondPassResult { row_counts: self.row_counts, csv, rejected, collision_check })
+        let profile = self.pass.profiler.and_then(Profiler::finish);
+        Ok(SecondPassResult { row_counts: self.row_counts, csv, rejected, profile, collision_check })
     }
 }

@@ -25,9 +25,11 @@ use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::thread::JoinHandle;
 
+use elt_shared::runs::RunProfile;
 use tokio::sync::mpsc::Sender;
 use tokio_util::sync::CancellationToken;
 
+use super::column_profile::Profiler;
 use super::combined_csv::CombinedCsv;
 use super::combined_csv::rows::CombinedRows;
 use super::dedupe::collision_check::CollisionCheck;
@@ -89,6 +91,8 @@ pub struct SecondPass {
     pub csv: Option<CombinedCsv>,
     /// Takes the rows that break the contract.
     pub rejects: RejectHandler,
+    /// Profiles the columns. `None`: the run keeps no profile.
+    pub profiler: Option<Profiler>,
     /// Rows the table is known to refuse.
     pub refused: Arc<Refused>,
     /// Folder for hashes that find no room in memory.
@@ -107,6 +111,8 @@ pub struct SecondPassResult {
     pub csv: Option<CombinedCsv>,
     /// The rejected rows.
     pub rejected: RejectedRows,
+    /// What the values of the columns look like. `None`: no rows were profiled.
+    pub profile: Option<RunProfile>,
     /// The check of rows that may repeat others, because their hashes found no room in memory. `None`: there was room for
     /// all hashes.
     pub collision_check: Option<CollisionCheck>,
