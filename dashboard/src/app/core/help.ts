@@ -1,6 +1,7 @@
 /** The pages of the help, below `/ui/help/`, for the pages of the dashboard: the first prefix that fits counts. */
 const PAGES: readonly (readonly [prefix: string, page: string])[] = [
   ['/new-job', 'use/start'],
+  ['/new-pipeline', 'use/new-pipeline'],
   ['/pipelines', 'use/schedules'],
   ['/runs', 'use/runs'],
   ['/backfills', 'sources/api#backfill'],

@@ -45,9 +45,31 @@ describe('a YAML that is changed in one place', () => {
 
   it('quotes what YAML would read as something else', () => {
     const written = (value: string): string => (setYaml('', ['k'], value) ?? '').slice(3, -1);
-    for (const value of ['007', '1e3', 'true', 'No', '~', '', ' x', 'x ', 'a: b', 'a #b', '- a', '*a', '2024-01-01'])
+    for (const value of [
+      '007',
+      '1e3',
+      'true',
+      'No',
+      '~',
+      '',
+      ' x',
+      'x ',
+      'a: b',
+      'a #b',
+      '- a',
+      '*a',
+      '2024-01-01',
+    ])
       expect(written(value)).toBe(JSON.stringify(value));
-    for (const value of ['orders', '/data/in', './in/*.csv', 'Müller', '名前', '${secret:NAME}', 'https://a.example/x?y=1'])
+    for (const value of [
+      'orders',
+      '/data/in',
+      './in/*.csv',
+      'Müller',
+      '名前',
+      '${secret:NAME}',
+      'https://a.example/x?y=1',
+    ])
       expect(written(value)).toBe(value);
     for (const value of ['tab\there', 'line\nbreak', '"', '\\', '\u2028', 'a: b', "it's", '🙂'])
       expect(textAt(readYaml(`k: ${written(value)}\n`), ['k'])).toBe(value);

@@ -1,9 +1,14 @@
 import { scalarText } from './yaml-scalar';
 import { YamlEntry, YamlMap, YamlPath, YamlNode, entryOf, nodeAt, readYaml } from './yaml-tree';
 
+/** A value that is YAML already, on one line. */
+export class RawYaml {
+  constructor(readonly written: string) {}
+}
+
 /** A value that is written on one line. */
 export type YamlValue =
-  string | number | boolean | readonly YamlValue[] | { readonly [key: string]: YamlValue };
+  string | number | boolean | RawYaml | readonly YamlValue[] | { readonly [key: string]: YamlValue };
 
 /**
  * Writes a value at a path, and the keys above it that are missing. Everything else stays as it is written: comments,
@@ -41,7 +46,8 @@ export function removeYaml(text: string, path: YamlPath): string {
   const at = parent.entries.findIndex((entry) => entry.key === key);
   const entry = parent.entries[at];
   if (entry === undefined) return text;
-  if (parent.entries.length === 1 && typeof path.at(-2) === 'string') return removeYaml(text, path.slice(0, -1));
+  if (parent.entries.length === 1 && typeof path.at(-2) === 'string')
+    return removeYaml(text, path.slice(0, -1));
   const [before, after] = [parent.entries[at - 1], parent.entries[at + 1]];
   const sharesLine = text.slice(lineStart(text, entry.from), entry.from).trim() !== '';
   if (parent.flow || sharesLine) {
@@ -61,6 +67,7 @@ export function renameKey(text: string, path: YamlPath, key: string): string {
 
 /** A value on one line. */
 function inline(value: YamlValue, inBraces: boolean): string {
+  if (value instanceof RawYaml) return value.written;
   if (typeof value === 'string') return scalarText(value, inBraces);
   if (typeof value === 'number' || typeof value === 'boolean') return String(value);
   if (Array.isArray(value)) return `[${value.map((item: YamlValue) => inline(item, true)).join(', ')}]`;
