@@ -21,6 +21,7 @@ test.beforeAll(async () => {
 const ADMIN_PAGES: [string, () => string][] = [
   ['Overview', () => 'admin'],
   ['New job', () => 'new-job'],
+  ['New pipeline', () => 'new-pipeline'],
   ['Pipelines', () => 'pipelines'],
   ['Runs', () => 'runs'],
   ['a run', () => `runs/${run}`],
