@@ -8,7 +8,7 @@ import { put } from './support/server';
 import { rows, sql } from './support/sql';
 import { expect, expectAccessible, test } from './support/test';
 
-/** Clicks and choices that a pipeline may need beyond typing, and the time for all of it. */
+/** Clicks and choices that a pipeline may need beyond typing, and the time for all of it. Fields are filled with the keyboard. */
 const MOST_CLICKS = 5;
 const LONGEST_MS = 60_000;
 
@@ -47,14 +47,18 @@ class Stopwatch {
     await expect(this.page.getByRole('cell', { name: cell, exact: true }).first()).toBeVisible();
   }
 
+  expectInLimits(): void {
+    expect(this.clicks, 'clicks beyond typing').toBeLessThanOrEqual(MOST_CLICKS);
+    expect(Date.now() - this.began, 'milliseconds').toBeLessThanOrEqual(LONGEST_MS);
+  }
+
   /** Saves, runs, and waits for a run that loaded, within the limits. */
   async finish(): Promise<void> {
     await this.click('button', 'Save and run');
     await expect(this.page).toHaveURL(/\/ui\/runs\/[0-9a-f-]{36}/);
     const state = this.page.getByRole('region', { name: 'State', exact: true });
     await expect(state.getByText('Clean', { exact: true }).first()).toBeVisible();
-    expect(this.clicks, 'clicks beyond typing').toBeLessThanOrEqual(MOST_CLICKS);
-    expect(Date.now() - this.began, 'milliseconds').toBeLessThanOrEqual(LONGEST_MS);
+    this.expectInLimits();
   }
 }
 
@@ -258,20 +262,37 @@ test('forms and YAML say the same, and comments and unknown keys stay', async ({
 });
 
 test('an SFTP server takes its password from the stored secrets', async ({ admin: page }) => {
-  await call('PUT', '/secrets/np-sftp', { value: 'canary-sftp-password', pipelines: [] });
-  await open(page);
-  await page.getByRole('radio', { name: 'SFTP' }).check();
+  await call('PUT', '/secrets/np-sftp', { value: 'canary-sftp-password', pipelines: ['np_sftp'] });
+  const watch = await open(page);
+  await watch.click('radio', 'SFTP');
   await page.getByLabel('Host', { exact: true }).fill('127.0.0.1');
   await page.getByLabel('Port', { exact: true }).fill('1');
   await page.getByLabel('Account', { exact: true }).fill('feed');
   await page.getByLabel('Folder, file or pattern').fill('/out/np_sftp/*.csv');
-  await page.getByLabel('Password', { exact: true }).selectOption('np-sftp');
+  await watch.choose('Password', 'np-sftp');
   await expect(yaml(page)).toContainText('password: ${secret:np-sftp}');
   await expect(yaml(page)).toContainText('port: 1');
   await expect(page.getByLabel('Table', { exact: true })).toHaveValue('np_sftp');
-  await expectAccessible(page, 'new pipeline from SFTP');
-  await page.getByRole('button', { name: 'Preview' }).click();
+  await watch.click('button', 'Preview');
   // Nothing listens there, and the preview says so with what to do.
   await expect(page.getByRole('region', { name: /Preview of source 1/ })).toContainText('127.0.0.1');
+  await watch.choose('When it runs', '0 2 * * *');
+  await watch.click('button', 'Save');
+  await expect(page.getByText('Its schedule is active from now on.')).toBeVisible();
+  watch.expectInLimits();
+  await expect(page).toHaveURL(/\/ui\/pipelines/);
+  expect(await cronOf('np_sftp')).toBe('0 2 * * *');
   expect(await page.content()).not.toContain('canary-sftp-password');
+});
+
+test('the page is usable with every kind of source, on a phone and in the dark', async ({ admin: page }) => {
+  await page.setViewportSize({ width: 360, height: 800 });
+  await page.emulateMedia({ colorScheme: 'dark' });
+  await open(page);
+  for (const kind of ['Folder', 'Upload', 'SFTP', 'Web file', 'HTTP API', 'Bucket']) {
+    await page.getByRole('radio', { name: kind }).check();
+    await expectAccessible(page, `new pipeline from ${kind}`);
+    const over = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+    expect(over, kind).toBeLessThanOrEqual(0);
+  }
 });

@@ -1,4 +1,13 @@
-import { DOCUMENT, DestroyRef, Injectable, computed, effect, inject, signal } from '@angular/core';
+import {
+  DOCUMENT,
+  DestroyRef,
+  Injectable,
+  computed,
+  effect,
+  inject,
+  linkedSignal,
+  signal,
+} from '@angular/core';
 import { toObservable, toSignal } from '@angular/core/rxjs-interop';
 import { Observable, catchError, debounceTime, map, of, startWith, switchMap } from 'rxjs';
 
@@ -49,7 +58,15 @@ export class JobText {
     if (found === undefined) return [];
     return [...found.problems.map(remark('error')), ...found.warnings.map(remark('warning'))];
   });
-  readonly runnable = computed(() => this.validation()?.runnable === true);
+  /**
+   * Whether a run can be made of the text. While a change is being checked, the answer before it holds, because a button that
+   * is switched off for a moment loses a click. The server refuses what cannot run.
+   */
+  readonly runnable = linkedSignal<Verdict, boolean>({
+    source: this.verdict,
+    computation: (verdict, before) =>
+      verdict === 'checking' ? (before?.value ?? false) : this.validation()?.runnable === true,
+  }).asReadonly();
   /** What happens when the job is run now, in words. */
   readonly follows = computed(() => {
     const timing = this.validation()?.timing;

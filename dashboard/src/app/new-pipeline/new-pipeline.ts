@@ -30,9 +30,12 @@ import { timingOf } from './timing';
 
 /** The text with which the page begins. */
 const FIRST = `# The forms write this text, and show what you change in it.
+name: ""
 sources:
   - type: local
     path: ""
+target:
+  table: ""
 `;
 
 /** The page that makes a pipeline by clicking. The YAML stands beside the forms and says the same at any moment. */
