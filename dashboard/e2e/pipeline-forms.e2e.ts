@@ -227,12 +227,12 @@ test('columns get names, keys, rules and masks by clicking, and a plan shows the
   await page.getByLabel('When it runs').selectOption('once');
   await page.getByRole('button', { name: 'Save and run' }).click();
   await expect(page).toHaveURL(/\/ui\/runs\//);
-  await expect
-    .poll(() => sql('select customer, email from np_contract order by 1'))
-    .toEqual([
-      { customer: '1', email: '***' },
-      { customer: '2', email: null },
-    ]);
+  const state = page.getByRole('region', { name: 'State', exact: true });
+  await expect(state.getByText('Clean', { exact: true }).first()).toBeVisible();
+  expect(await sql('select customer, email from np_contract order by 1')).toEqual([
+    { customer: '1', email: '***' },
+    { customer: '2', email: null },
+  ]);
 });
 
 test('forms and YAML say the same, and comments and unknown keys stay', async ({ admin: page }) => {
