@@ -622,10 +622,10 @@ async fn the_api_shows_what_a_run_of_a_config_would_read_first() {
 async fn a_preview_shows_a_hundred_rows_and_fewer_of_a_wide_file() {
     let app = TestApp::start().await;
     let narrow: String = (1..=150).map(|id| format!("{id},row {id}\n")).collect();
-    app.folder().write("narrow/a.csv", &format!("id,name\n{narrow}"));
+    app.folder().write("narrow/a.csv", format!("id,name\n{narrow}"));
     let header = (1..=200).map(|column| format!("c{column}")).collect::<Vec<_>>().join(",");
     let wide: String = (1..=150).map(|_| format!("{}\n", ["7"; 200].join(","))).collect();
-    app.folder().write("wide/a.csv", &format!("{header}\n{wide}"));
+    app.folder().write("wide/a.csv", format!("{header}\n{wide}"));
     let yaml = format!(
         "name: shown\nsources:\n- {{type: local, path: {0}/narrow, settle_seconds: 0}}\n\
          - {{type: local, path: {0}/wide, settle_seconds: 0}}\ntarget: {{table: shown}}\n",
