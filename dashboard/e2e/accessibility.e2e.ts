@@ -21,6 +21,7 @@ test.beforeAll(async () => {
 const ADMIN_PAGES: [string, () => string][] = [
   ['Overview', () => 'admin'],
   ['New job', () => 'new-job'],
+  ['New pipeline', () => 'new-pipeline'],
   ['Pipelines', () => 'pipelines'],
   ...['status', 'runs', 'versions', 'schedule', 'columns', 'lineage', 'notifications'].map(
     (tab): [string, () => string] => [`a pipeline: ${tab}`, () => `pipelines/seen?tab=${tab}`],

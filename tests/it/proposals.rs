@@ -619,6 +619,28 @@ async fn the_api_shows_what_a_run_of_a_config_would_read_first() {
 }
 
 #[tokio::test]
+async fn a_preview_shows_a_hundred_rows_and_fewer_of_a_wide_file() {
+    let app = TestApp::start().await;
+    let narrow: String = (1..=150).map(|id| format!("{id},row {id}\n")).collect();
+    app.folder().write("narrow/a.csv", format!("id,name\n{narrow}"));
+    let header = (1..=200).map(|column| format!("c{column}")).collect::<Vec<_>>().join(",");
+    let wide: String = (1..=150).map(|_| format!("{}\n", ["7"; 200].join(","))).collect();
+    app.folder().write("wide/a.csv", format!("{header}\n{wide}"));
+    let yaml = format!(
+        "name: shown\nsources:\n- {{type: local, path: {0}/narrow, settle_seconds: 0}}\n\
+         - {{type: local, path: {0}/wide, settle_seconds: 0}}\ntarget: {{table: shown}}\n",
+        app.folder().path().display(),
+    );
+    let started = app.post("/configs/preview").yaml(&yaml).await.ok();
+    let run = app.finished(&started["id"]).await;
+    let shown = |source: usize| &run["report"]["previews"][source];
+    let rows = |source: usize| shown(source)["rows"].as_array().map(Vec::len);
+    assert_eq!((rows(0), &shown(0)["rows_total"]), (Some(100), &json!(150)), "{run:#}");
+    assert_eq!(shown(0)["rows"][99], json!(["100", "row 100"]));
+    assert_eq!((rows(1), &shown(1)["rows_total"]), (Some(50), &json!(150)));
+}
+
+#[tokio::test]
 async fn a_user_has_few_previews_under_way_and_an_analyst_none() {
     // Without a worker they stay queued.
     let app = TestApp::start_with(|options| options.workers = 0).await;

@@ -103,7 +103,7 @@ impl<S: Send + Sync> FromRequest<S> for Subject {
     }
 }
 
-/// What is there to load? The run answered with shows it in `report.previews`: for each source the first twenty rows, the
+/// What is there to load? The run answered with shows it in `report.previews`: for each source the first hundred rows, the
 /// types elt would decide from the first page or file, and for an API where the rows are, how it pages, what could be
 /// loaded incrementally, its key and its rate limit, each with a reason. A URL gets a complete config in `yaml`. The
 /// first page is read, and the second one to verify the paging; nothing is loaded. At most three previews of a user are

@@ -30,6 +30,11 @@ export const routes: Routes = [
     children: [
       forAdmins('admin', 'Overview', async () => (await import('./overview/overview')).Overview),
       forAdmins('new-job', 'New job', async () => (await import('./new-job/new-job')).NewJob),
+      forAdmins(
+        'new-pipeline',
+        'New pipeline',
+        async () => (await import('./new-pipeline/new-pipeline')).NewPipeline,
+      ),
       forAdmins('pipelines', 'Pipelines', async () => (await import('./pipelines/pipelines')).Pipelines),
       forAdmins(
         'pipelines/:name',

@@ -19,7 +19,7 @@ pub struct SourcePreview {
     pub choices: Vec<Choice>,
     /// Columns of the first page or file, with the types that elt would decide from it.
     pub columns: Vec<PreviewColumn>,
-    /// The first twenty rows as texts, in the order of `columns`.
+    /// The first hundred rows as texts, in the order of `columns`; fewer when there are more than a hundred columns.
     pub rows: Vec<Vec<Option<String>>>,
     /// Number of rows of the first page or file; `null` when it was not read to its end.
     pub rows_total: Option<u64>,

@@ -9,8 +9,12 @@ use crate::input::InputFile;
 use crate::progress::Progress;
 use crate::shape;
 
-/// Rows that are shown.
-const ROWS: usize = 20;
+/// Most rows that are shown.
+const ROWS: usize = 100;
+/// Most cells that are shown, because the report of a wide source must stay small. Twenty rows are always shown.
+const CELLS: usize = 10_000;
+/// Rows that are shown however wide they are.
+const LEAST_ROWS: usize = 20;
 /// Columns that are shown.
 const COLUMNS: usize = 200;
 /// Characters of a cell that are shown.
@@ -85,8 +89,10 @@ fn beginning(file: &InputFile) -> (Vec<String>, Vec<Vec<Option<String>>>, Option
     let error = loop {
         match reader.next() {
             Ok(Some(Piece::Rows(batch))) => {
-                rows.extend((0..batch.rows().min(ROWS - rows.len())).map(|row| cells(&batch, row)));
-                if rows.len() == ROWS {
+                let most = rows_for(batch.columns.len());
+                let wanted = most.saturating_sub(rows.len());
+                rows.extend((0..batch.rows().min(wanted)).map(|row| cells(&batch, row)));
+                if rows.len() >= most {
                     break None;
                 }
             }
@@ -97,6 +103,11 @@ fn beginning(file: &InputFile) -> (Vec<String>, Vec<Vec<Option<String>>>, Option
     };
     let names = reader.names().iter().take(COLUMNS).cloned().collect();
     (names, rows, error)
+}
+
+/// Number of rows that are shown of a source with so many columns.
+fn rows_for(columns: usize) -> usize {
+    (CELLS / columns.clamp(1, COLUMNS)).clamp(LEAST_ROWS, ROWS)
 }
 
 fn cells(batch: &RawBatch, row: usize) -> Vec<Option<String>> {

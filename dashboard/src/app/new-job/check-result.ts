@@ -3,7 +3,7 @@ import { ChangeDetectionStrategy, Component, computed, input, output } from '@an
 import { Remark } from '../editor/yaml-editor';
 import { Icon } from '../shared/icon';
 import { ProblemView } from '../shared/problem-view';
-import type { Verdict } from './new-job';
+import type { Verdict } from './job-text';
 
 /** What the server found in a YAML, with the places of the problems. */
 @Component({

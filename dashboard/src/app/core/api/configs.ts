@@ -8,6 +8,7 @@ import { configsDiff } from './generated/fn/configs/configs-diff';
 import { configsList } from './generated/fn/configs/configs-list';
 import { configsOne } from './generated/fn/configs/configs-one';
 import { configsPreview$Json } from './generated/fn/configs/configs-preview-json';
+import { configsPreview$Yaml } from './generated/fn/configs/configs-preview-yaml';
 import { configsSchema } from './generated/fn/configs/configs-schema';
 import { configsUpload$Yaml } from './generated/fn/configs/configs-upload-yaml';
 import { configsValidate$Yaml } from './generated/fn/configs/configs-validate-yaml';
@@ -61,6 +62,11 @@ export class ConfigsApi {
   /** Lets a worker look at a URL: answers with the run that shows what it found. */
   preview(url: PreviewUrl): Observable<Run> {
     return this.client.call(configsPreview$Json, { body: url });
+  }
+
+  /** Lets a worker look at the sources of a config: answers with the run that shows their first rows. */
+  previewConfig(yaml: string): Observable<Run> {
+    return this.client.call(configsPreview$Yaml, { body: yaml });
   }
 
   validate(yaml: string): Observable<Validation> {

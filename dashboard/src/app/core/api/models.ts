@@ -42,6 +42,7 @@ export type { Drift } from './generated/models/drift';
 export type { FileReceipt } from './generated/models/file-receipt';
 export type { LeftOut } from './generated/models/left-out';
 export type { Choice } from './generated/models/choice';
+export type { PreviewColumn } from './generated/models/preview-column';
 export type { PreviewUrl } from './generated/models/preview-url';
 export type { SourcePreview } from './generated/models/source-preview';
 export type { ProbeReport } from './generated/models/probe-report';

@@ -1,0 +1,44 @@
+import { Injectable, computed, inject } from '@angular/core';
+
+import { Toaster } from '../core/toaster';
+import { removeYaml, setYaml, YamlValue } from '../editor/yaml-edit';
+import { Remark } from '../editor/yaml-editor';
+import { YamlPath, readYaml, textAt } from '../editor/yaml-tree';
+import { JobText } from '../new-job/job-text';
+
+/** The forms' view of the YAML. The text is all there is: forms read from it, and write into it. */
+@Injectable()
+export class ConfigForm {
+  private readonly text = inject(JobText);
+  private readonly toaster = inject(Toaster);
+
+  readonly tree = computed(() => readYaml(this.text.yaml()));
+  /** The place at which the YAML cannot be read. The forms wait until it is corrected. */
+  readonly fault = computed<Remark | undefined>(() => {
+    const { fault } = this.tree();
+    if (fault !== undefined) return { ...fault, severity: 'error', message: 'This is not YAML.' };
+    const found = this.text.validation();
+    if (found === undefined || found.valid) return undefined;
+    return this.text.remarks()[0] ?? { severity: 'error', message: 'This is not YAML.' };
+  });
+
+  /** The text at a path; `''` when there is none. */
+  get(path: YamlPath): string {
+    return textAt(this.tree(), path) ?? '';
+  }
+
+  /** Writes a value; removes the key when it is empty. */
+  set(path: YamlPath, value: YamlValue): void {
+    this.change((text) => (value === '' ? removeYaml(text, path) : setYaml(text, path, value)));
+  }
+
+  /** Changes the text. `undefined`: it is written in a way that cannot be changed here. */
+  change(edit: (text: string) => string | undefined): void {
+    const changed = edit(this.text.yaml());
+    if (changed === undefined)
+      this.toaster.say(
+        'The YAML says this with an alias or in another special way. Change it in the editor.',
+      );
+    else this.text.yaml.set(changed);
+  }
+}
