@@ -163,13 +163,16 @@ async fn create_hash_partitions(tx: &mut PgConnection, ddl: &mut TableDdl<'_>, p
     Ok(())
 }
 
+/// How a table is partitioned: the strategy, the number of columns, the first of them, and the key as SQL.
+type PartitionKey = (Option<String>, i32, Option<String>, Option<String>);
+
 /// Refuses a table that exists and is not partitioned as the config says. A table that is missing passes.
 ///
 /// # Errors
 /// Such a table; database failures.
 pub async fn require(connection: &mut PgConnection, table: &TableRef, config: Option<&PartitionConfig>) -> Result<()> {
     let Some(config) = config else { return Ok(()) };
-    let found: Option<(Option<String>, i32, Option<String>, Option<String>)> = sqlx::query_as(
+    let found: Option<PartitionKey> = sqlx::query_as(
         "select k.partstrat::text, coalesce(k.partnatts, 0)::integer, a.attname::text,
                 case when k.partrelid is not null then pg_get_partkeydef(c.oid) end
          from pg_class c
