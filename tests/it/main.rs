@@ -68,6 +68,8 @@ mod outcomes;
 mod output_files;
 mod output_formats;
 mod parquet_files;
+mod partition_loads;
+mod partitions;
 mod pauses;
 mod pipelines;
 mod places_azure;

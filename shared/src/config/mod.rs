@@ -7,7 +7,7 @@
 //!   read differently
 //! - `keys`: how the keys of a section are declared, once, for reading and for [`json_schema()`];
 //!   `reader`, `section`: walk a document by them, collect warnings and problems with their place
-//! - `pipeline`, `source`, `target`, `table_pattern`, `schema`, `column_type`, `load`, `checks`, `schedule`, `retry`, `transform`,
+//! - `pipeline`, `source`, `target`, `table_pattern`, `partition`, `schema`, `column_type`, `load`, `checks`, `schedule`, `retry`, `transform`,
 //!   `notify`: what each section means
 //! - [`expression`], `shaping`: what becomes of the columns before the schema sees them
 //! - `moment`, `duration`: points in time, and lengths of time
@@ -31,6 +31,7 @@ mod moment;
 mod node;
 mod notify;
 mod output;
+mod partition;
 mod pipeline;
 mod provenance;
 mod reader;
@@ -65,6 +66,7 @@ pub use load::{Dedupe, LoadConfig, LoadMode, ProfileLevel};
 pub(crate) use mask::Finder;
 pub use notify::{EmailAddress, MailEncryption, MailServer, NotifyAddress, WebhookAddress};
 pub use output::{OutputCompression, OutputConfig, OutputFormat, is_output_name};
+pub use partition::{Every, PartitionConfig};
 pub use pipeline::PipelineConfig;
 pub use provenance::Provenance;
 pub use resolve::{NoReferences, Reference, Resolve, SecretRefusal, Unresolved};

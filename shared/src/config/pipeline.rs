@@ -8,6 +8,7 @@ use super::keys::{Key, Shape};
 use super::load::{self, Dedupe, LoadConfig, LoadMode};
 use super::notify;
 use super::output::{self, OutputConfig};
+use super::partition;
 use super::provenance::{self, Provenance};
 use super::reader::Field;
 use super::retry::{self, RetryConfig};
@@ -131,6 +132,11 @@ pub(super) fn read(document: &Field<'_>) -> Option<PipelineConfig> {
     let load = load::read(root.field("load"), target_section.as_ref());
     if let Some(load) = &load {
         refuse_incremental(root, load);
+    }
+    if let (Some(target), Some(section), Some(load)) = (&target, &target_section, &load)
+        && let (Some(partition), Some(field)) = (&target.partition, section.field("partition"))
+    {
+        partition::check(field, partition, load);
     }
     let read_schema = schema.as_ref().and_then(Option::as_ref);
     let on_bad_row = on_bad_row(root, read_schema.and_then(|schema| schema.on_mismatch));

@@ -4,8 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::certificates::{self, CERTIFICATES, PemCertificates};
-use super::keys::{Choice, Key};
+use super::keys::{Choice, Key, Shape};
 use super::load::LoadMode;
+use super::partition::{self, PartitionConfig};
 use super::reader::{Field, Reading};
 use super::section::Section;
 use super::table_pattern::{self, TablePattern};
@@ -23,6 +24,8 @@ pub struct TargetConfig {
     pub pattern: Option<TablePattern>,
     /// Whether a load makes the table's schema when it is missing.
     pub create_schema: bool,
+    /// How a table that a run creates is partitioned. `None`: it is an ordinary table.
+    pub partition: Option<PartitionConfig>,
 }
 
 impl TargetConfig {
@@ -247,6 +250,11 @@ pub(super) const KEYS: &[Key] = &[
         "`${secret:NAME}`: the certificate to show to the server, with its chain, in PEM form.",
     ),
     Key::secret("client_key", "`${secret:NAME}`: the private key of `client_certificate`, in PEM form."),
+    Key::of(
+        "partition",
+        Shape::Section(partition::KEYS),
+        "Divide the table into partitions, which are created as rows need them.",
+    ),
     Key::choice::<LoadMode>("mode", "The same as `load.mode`."),
 ];
 
@@ -258,10 +266,14 @@ pub(super) fn read(section: &Section<'_>) -> Option<TargetConfig> {
     let table = section.field("table").map_or_else(|| Some(TableName::raw_data()), table);
     let database = database(section);
     let create_schema = section.flag("create_schema");
+    let partition = match section.field("partition") {
+        Some(field) => field.section(partition::KEYS).as_ref().and_then(partition::read).map(Some),
+        None => Some(None),
+    };
     let table = table?;
     let pattern = table_pattern::read(section.field("table"), &table)?;
     let create_schema = create_schema.unwrap_or_else(|| table.schema.as_deref().is_none_or(is_plain));
-    Some(TargetConfig { database: database?, table, pattern, create_schema })
+    Some(TargetConfig { database: database?, table, pattern, create_schema, partition: partition? })
 }
 
 /// Whether a name has only letters (of any script), digits and `_`, and does not start with a digit.

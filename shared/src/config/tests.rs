@@ -8,6 +8,7 @@ mod limits;
 mod messages;
 mod missing_values;
 mod notify;
+mod partitions;
 mod requests;
 mod secrets;
 mod shapes;

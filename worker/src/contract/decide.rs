@@ -1,7 +1,7 @@
 //! The decision which columns are loaded, and as which types: a layout from the files' profile, the schema and the existing
 //! table.
 
-use elt_shared::config::{ColumnContract, ColumnType, LoadMode, OnExtraColumn, PipelineConfig};
+use elt_shared::config::{ColumnContract, ColumnType, LoadMode, OnExtraColumn, PartitionConfig, PipelineConfig};
 use elt_shared::explained::{Code, Explained};
 use elt_shared::runs::report::{ColumnReport, Drift};
 
@@ -246,12 +246,14 @@ impl<'a> Deciding<'a> {
         let nulls = profiles.iter().map(|profile| profile.nulls).min().unwrap_or(0);
         let missing = profiles.iter().map(|profile| profile.null_tokens + profile.empties).sum::<u64>();
         let bounded = contract.is_some_and(|c| c.allowed.is_some() || c.min.is_some() || c.max.is_some());
+        // A wider type would leave the table without partitions, so rows with other values are rejected.
+        let partitions = contract.is_some() && self.is_partitioned_by(name);
         let chooser = Chooser {
             name,
             profiles,
             contract,
             known: self.known.zip(known),
-            widens: !self.strict && self.config.on_bad_row.is_none() && !bounded,
+            widens: !self.strict && self.config.on_bad_row.is_none() && !bounded && !partitions,
         };
         let choice = chooser.choose()?;
         let index = self.decision.layout.columns.len();
@@ -385,6 +387,13 @@ impl<'a> Deciding<'a> {
             columns[place].rules.get_or_insert_with(Rules::not_null).not_null = true;
         }
         Ok(())
+    }
+
+    fn is_partitioned_by(&self, name: &str) -> bool {
+        match &self.config.target.partition {
+            Some(PartitionConfig::Range { column, .. }) => column.to_lowercase() == name.to_lowercase(),
+            Some(PartitionConfig::Hash { .. }) | None => false,
+        }
     }
 
     fn profile_of(&self, name: &str) -> Option<&'a ColumnProfile> {

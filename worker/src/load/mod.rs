@@ -82,6 +82,8 @@ use quarantine::refused::Refused;
 use records_path::RecordsPath;
 use session::{Session, TableState};
 
+pub use table::partitions;
+
 /// One try of a load: what is loaded, and into which columns.
 pub struct LoadTask<'a> {
     /// The attempt at the run that loads.
@@ -155,11 +157,9 @@ pub async fn load(session: &mut Session, mut task: LoadTask<'_>) -> Result<Loade
     let place = checks::places::Finder::of(&task);
     let ended = if task.layout.columns.is_empty() {
         finish::without_columns(session, task).await
-    } else if task.before.is_none() && task.config().mode != LoadMode::Merge && !transcoded {
+    } else if task.is_filled_directly(transcoded) {
         modes::new_table::load(session, task).await
     } else {
-        // A merge needs staged rows even for a new table, because the last of equal keys counts. Transcoded texts do,
-        // too, because they are sent as bytes and the server converts them.
         modes::existing_table::load(session, task).await
     };
     match ended {
@@ -252,6 +252,17 @@ impl LoadTask<'_> {
     /// Whether rows are recognised by their hash.
     fn hashed(&self) -> bool {
         self.config().dedupe == ConfigDedupe::RowHash || self.config().mode == LoadMode::Merge
+    }
+
+    /// Whether the run creates the table and fills it directly.
+    fn is_filled_directly(&self, transcoded: bool) -> bool {
+        // A merge needs staged rows even for a new table, because the last of equal keys counts. Transcoded texts do, too,
+        // because they are sent as bytes and the server converts them; and so does a partitioned table, because its partitions
+        // are known when all rows are there.
+        self.before.is_none()
+            && self.config().mode != LoadMode::Merge
+            && !transcoded
+            && self.context.config.target.partition.is_none()
     }
 
     /// Number of rows of all files, as the first pass counted them.

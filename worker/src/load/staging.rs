@@ -6,6 +6,7 @@ use elt_shared::target::{TableRef, quote_ident};
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::session::{LOADED_AT, ROW_HASH, RUN_ID};
+use super::table::partitions::delivered::Delivered;
 use crate::contract::{Column, Layout, SqlType};
 
 /// Name of the staging table as SQL. The server drops the table when the session ends.
@@ -44,10 +45,17 @@ pub async fn analyze(connection: &mut PgConnection) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Inserts the staged rows in the order of their hashes, because the unique index over them is then filled page by page.
-/// Returns the number of rows.
-pub async fn insert(tx: &mut PgConnection, table: &TableRef, layout: &Layout, run: uuid::Uuid) -> sqlx::Result<u64> {
-    let statement = format!("{} order by s.{ROW_HASH}, s._elt_row", insertion(table, layout, run, "true"));
+/// Inserts the staged rows in the order of their hashes, because the unique index over them is then filled page by page. The
+/// rows of a table that is partitioned by a column have the order of its index. Returns the number of rows.
+pub async fn insert(
+    tx: &mut PgConnection,
+    table: &TableRef,
+    layout: &Layout,
+    run: uuid::Uuid,
+    delivered: Option<&Delivered>,
+) -> sqlx::Result<u64> {
+    let first = delivered.map(|delivered| format!("{}, ", delivered.order())).unwrap_or_default();
+    let statement = format!("{} order by {first}s.{ROW_HASH}, s._elt_row", insertion(table, layout, run, "true"));
     Ok(sqlx::query(AssertSqlSafe(statement)).execute(tx).await?.rows_affected())
 }
 

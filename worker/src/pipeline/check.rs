@@ -9,6 +9,7 @@ use super::tables::refuse_table_of_others;
 use crate::contract::decide;
 use crate::error::Result;
 use crate::load::checks::names;
+use crate::load::partitions::{self, Partitioning};
 use crate::load::session::Session;
 use crate::run_context::RunContext;
 
@@ -16,6 +17,8 @@ use crate::run_context::RunContext;
 pub async fn check(context: &RunContext) -> Result<RunReport> {
     let mut session = Session::open(context).await?;
     refuse_table_of_others(context, &mut session).await?;
+    let partition = context.config.target.partition.as_ref();
+    partitions::require(&mut session.connection, &session.table, partition).await?;
     let execution = Execution::dry_run(context)?;
     combined_csv_owner::check(context, &context.extract_context()).await?;
     let asking = execution.ask(&mut session).await?;
@@ -28,6 +31,9 @@ pub async fn check(context: &RunContext) -> Result<RunReport> {
     report.warnings.extend(asking.warnings.iter().cloned().chain(located.warnings));
     asking.new_cursors(&extracted.files, &mut report.warnings).await?;
     let decision = decide::decide(&profile, &context.config, before.as_ref().map(|before| &before.known))?;
+    if !decision.layout.columns.is_empty() {
+        Partitioning::of(partition, &decision.layout)?;
+    }
     names::require(&context.config, &session.table, &decision.layout, before.as_ref())?;
     for file in profile.files.iter().filter(|file| file.error.is_none()) {
         let rows_read = file.rows + file.bad + file.summary.filtered;

@@ -28,6 +28,7 @@ use crate::load::combined_csv::CombinedCsv;
 use crate::load::cursors::NewCursor;
 use crate::load::dedupe::hash_set::RowHashSet;
 use crate::load::dedupe::table_hashes;
+use crate::load::partitions;
 use crate::load::quarantine::refused::Refused;
 use crate::load::records_path::{self, RecordsPath};
 use crate::load::session::{Session, TableState};
@@ -155,6 +156,9 @@ impl<'a> Execution<'a> {
     /// Prepares and loads. It starts over when a file or the table changed in between, because the columns and their
     /// types were decided from what they were before.
     pub(super) async fn execute(&self, session: &mut Session) -> Result<RunReport> {
+        // A table that is partitioned in another way is refused before the sources are read, which may take hours.
+        let partition = self.context.config.target.partition.as_ref();
+        partitions::require(&mut session.connection, &session.table, partition).await?;
         let mut changed: Vec<String> = Vec::new();
         let mut table_changes = 0;
         loop {

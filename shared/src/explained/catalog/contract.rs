@@ -1,6 +1,6 @@
 //! Codes of the schema contract.
 
-use super::{Entry, IN_A_RUN};
+use super::{Entry, IN_A_RUN, Reached};
 use crate::explained::Code;
 
 pub(super) const ENTRIES: &[Entry] = &[
@@ -66,6 +66,16 @@ pub(super) const ENTRIES: &[Entry] = &[
         ..IN_A_RUN
     },
     Entry {
+        code: Code::PartitionColumn,
+        happened: "The column of `target.partition.by` is not loaded, or has neither dates nor timestamps.",
+        why: "Partitions are ranges of time of this column. Its name is misspelled, or some of its values are no dates, so that \
+            its type is text.",
+        next_step: "Name a column with dates or timestamps, and declare its type under `schema:`, so that rows with other values \
+            are rejected.",
+        example: "the column sold_at of target.partition.by has the type text; partitions by time need a date or a timestamp",
+        ..IN_A_RUN
+    },
+    Entry {
         code: Code::ReplaceEmpty,
         happened: "The table is not replaced, because the sources have no rows.",
         why: "An empty delivery is more often a mistake than meant. The old rows are still there.",
@@ -87,6 +97,18 @@ pub(super) const ENTRIES: &[Entry] = &[
         why: "A bound or an allowed value is not of the column's type, or the pattern is not a regular expression.",
         next_step: "Correct the rule at the place named.",
         example: "schema.columns.amount.min: \"ten\" is not a valid numeric",
+        ..IN_A_RUN
+    },
+    Entry {
+        code: Code::TooManyPartitions,
+        happened: "The rows of one load need more new partitions than a load creates.",
+        why: "The range of `target.partition.every` is short for the time that the rows span, or the column has wrong values. A \
+            table with thousands of partitions is slow to plan queries for.",
+        next_step: "Write a longer range under `target.partition.every`, or reject wrong values with rules (`min`, `max`) under \
+            `schema:`.",
+        example: "the rows for public.sales need more than 1000 new partitions, because the column sold_at has values of so many \
+            different ranges of a day",
+        reached: Reached::LetIn,
         ..IN_A_RUN
     },
     Entry {

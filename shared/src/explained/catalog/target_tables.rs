@@ -247,6 +247,17 @@ pub(super) const ENTRIES: &[Entry] = &[
         ..IN_A_RUN
     },
     Entry {
+        code: Code::TargetPartitioning,
+        happened: "The table is not partitioned as `target.partition` says.",
+        why: "The table was there before, or the config was changed since it was created. A table that exists is never divided \
+            anew, because all of its rows would have to be moved.",
+        next_step: "Correct `partition` under `target:` or leave it out, or rename the table and let the next run create it anew.",
+        example: "target.partition says that public.sales is partitioned by ranges of sold_at, but the table is there and is not \
+            partitioned",
+        reached: Reached::LetIn,
+        ..IN_A_RUN
+    },
+    Entry {
         code: Code::TargetRace,
         happened: "The load and another session waited for each other, or changed the same rows.",
         why: "PostgreSQL ended the load to resolve the deadlock or the conflict.",

@@ -8,6 +8,7 @@ use sqlx::{AssertSqlSafe, PgConnection};
 use crate::load::copy::RowCounts;
 use crate::load::session::ROW_HASH;
 use crate::load::staging::STAGING;
+use crate::load::table::partitions::delivered::Delivered;
 
 /// Deletes staged rows that are equal to one staged before them.
 pub async fn drop_repeated_staged(tx: &mut PgConnection) -> sqlx::Result<u64> {
@@ -22,21 +23,26 @@ pub async fn drop_repeated_staged(tx: &mut PgConnection) -> sqlx::Result<u64> {
     Ok(done.rows_affected())
 }
 
-/// Leaves only staged rows that the table does not have, and counts the others as duplicates.
+/// Leaves only staged rows that the table does not have, and counts the others as duplicates. `delivered`: where the rows of a
+/// partitioned table belong.
 ///
 /// The new rows are copied and the known ones are not deleted, because of a source that is loaded again nearly all rows are
 /// known.
 pub async fn keep_unknown_staged(
     tx: &mut PgConnection,
     table: &TableRef,
+    delivered: Option<&Delivered>,
     row_counts: &mut [RowCounts],
 ) -> sqlx::Result<()> {
+    let table = table.sql();
+    let unknown = match delivered {
+        Some(delivered) => delivered.is_unknown(&table),
+        None => format!("not exists (select from {table} t where t.{ROW_HASH} = s.{ROW_HASH})"),
+    };
     sqlx::raw_sql(AssertSqlSafe(format!(
-        "create temporary table _elt_unknown as
-         select s.* from {STAGING} s where not exists (select from {} t where t.{ROW_HASH} = s.{ROW_HASH});
+        "create temporary table _elt_unknown as select s.* from {STAGING} s where {unknown};
          drop table {STAGING};
-         alter table pg_temp._elt_unknown rename to _elt_staging",
-        table.sql()
+         alter table pg_temp._elt_unknown rename to _elt_staging"
     )))
     .execute(&mut *tx)
     .await?;

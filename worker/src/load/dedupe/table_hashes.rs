@@ -55,14 +55,19 @@ pub async fn known(
     }
 }
 
-/// Estimated number of rows with a hash, from the size of the unique index over the hashes. `None`: the table has no such
-/// index.
+/// Estimated number of rows with a hash, from the size of the unique index over the hashes. In a partitioned table the index
+/// begins with the partition column, and its partitions have the pages. `None`: the table has no such index.
 async fn estimate(connection: &mut PgConnection, table: &TableRef) -> sqlx::Result<Option<u64>> {
     // An index entry of a hash takes at least 32 bytes: a full page of 8 KiB holds about 250.
     let bytes: Option<i64> = sqlx::query_scalar(
-        "select pg_relation_size(i.indexrelid)
-         from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
-         where i.indrelid = to_regclass($1) and i.indisunique and i.indisvalid and i.indnkeyatts = 1 and a.attname = $2
+        "select coalesce((select sum(pg_relation_size(part.relid))::bigint from pg_partition_tree(i.indexrelid) part),
+                         pg_relation_size(i.indexrelid))
+         from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attname = $2
+         where i.indrelid = to_regclass($1) and i.indisunique and i.indisvalid
+           and (i.indkey::int2[])[i.indnkeyatts - 1] = a.attnum
+           and (i.indnkeyatts = 1
+                or i.indnkeyatts = 2 and (i.indkey::int2[])[0] in (select unnest(k.partattrs::int2[]) from pg_partitioned_table k
+                                                                   where k.partrelid = i.indrelid))
          limit 1",
     )
     .bind(table.sql())

@@ -19,7 +19,8 @@ use crate::load::dedupe::{backfill, sql};
 use crate::load::finish::{self, WrittenRows};
 use crate::load::quarantine::refusal::concerns_a_row;
 use crate::load::quarantine::refused_search::Search;
-use crate::load::session::{self, Session};
+use crate::load::session::{self, ROW_HASH, Session};
+use crate::load::table::partitions::{self, Partitioning, Room};
 use crate::load::table::shape::{self, TableDdl};
 use crate::load::table::{replica_identity, triggers};
 use crate::load::{Halt, LoadTask, conversion_check, staging};
@@ -27,6 +28,7 @@ use crate::load::{Halt, LoadTask, conversion_check, staging};
 /// Stages the rows and brings them into the table.
 pub async fn load(session: &mut Session, mut task: LoadTask<'_>) -> Result<(RunReport, Option<CombinedCsv>), Halt> {
     let (table, attempt) = (session.table.clone(), session.attempt);
+    let partitioning = Partitioning::of(task.context.config.target.partition.as_ref(), &task.layout)?;
     let dedupe = dedupe(&mut task);
     let second_pass = finish::second_pass(&mut task, &table, attempt, RowSuffix::Staging, dedupe)?;
     // The second pass runs outside the loading transaction, because it may take hours and the table would be locked.
@@ -45,12 +47,15 @@ pub async fn load(session: &mut Session, mut task: LoadTask<'_>) -> Result<(RunR
         Some(before) => TableDdl::altering(&table, before.facts.altered(&table)),
         None => TableDdl::of(&table),
     };
-    prepare_table(&mut tx, &mut ddl, &task).await?;
+    prepare_table(&mut tx, &mut ddl, &task, partitioning.as_ref()).await?;
+    let room = make_room(&mut tx, &mut ddl, &task, partitioning.as_ref(), staged).await?;
+    prepare_indexes(&mut tx, &mut ddl, &task, partitioning.as_ref(), &room).await?;
+    task.report.warnings.extend(room.warning.iter().cloned());
     // Rows whose hashes found no room in memory were staged without knowing whether they repeat another row.
     if second_pass.count_repeated().await? > 0 {
         sql::drop_repeated_staged(&mut tx).await?;
     }
-    let writer = StagedWriter { table: &table, task: &task, run: attempt.run_id, staged };
+    let writer = StagedWriter { table: &table, task: &task, run: attempt.run_id, staged, room: &room };
     let written = writer.write_or_search(&mut tx, &mut second_pass.row_counts).await?;
     let Written { inserted, updated: Updated { rows: updated, kept }, deleted } = written;
     refuse_lost_rows(&table, inserted, &second_pass)?;
@@ -76,6 +81,8 @@ struct StagedWriter<'a> {
     run: Uuid,
     /// Number of staged rows.
     staged: u64,
+    /// The partitions of these rows.
+    room: &'a Room,
 }
 
 /// Numbers of rows that were written.
@@ -108,14 +115,15 @@ impl StagedWriter<'_> {
     }
 
     async fn write(&self, tx: &mut PgConnection, row_counts: &mut [RowCounts]) -> Result<Written, Halt> {
-        let (table, layout) = (self.table, &self.task.layout);
+        let (table, layout, delivered) = (self.table, &self.task.layout, self.room.delivered.as_ref());
         let deleted = self.prepare(tx, row_counts).await?;
         changed::keep(tx, self.task).await?;
         let updated = match self.task.config().mode {
-            LoadMode::Merge => merge::update(tx, table, layout, self.run, row_counts).await?,
+            LoadMode::Merge => merge::update(tx, table, layout, delivered, self.run, row_counts).await?,
             LoadMode::Append | LoadMode::Replace => Updated { rows: Vec::new(), kept: 0 },
         };
-        let inserted = if self.staged == 0 { 0 } else { staging::insert(tx, table, layout, self.run).await? };
+        let inserted =
+            if self.staged == 0 { 0 } else { staging::insert(tx, table, layout, self.run, delivered).await? };
         // A constraint that is deferred to the commit would fail there, and no row could be named then.
         sqlx::raw_sql("set constraints all immediate").execute(tx).await?;
         Ok(Written { inserted, updated, deleted })
@@ -127,13 +135,13 @@ impl StagedWriter<'_> {
         row_counts: &mut [RowCounts],
         search: &mut Search<'_>,
     ) -> Result<(), Halt> {
-        let (table, layout) = (self.table, &self.task.layout);
+        let (table, layout, delivered) = (self.table, &self.task.layout, self.room.delivered.as_ref());
         sqlx::raw_sql("set constraints all immediate").execute(&mut *tx).await?;
         self.prepare(tx, row_counts).await?;
         if self.task.config().mode == LoadMode::Merge {
-            let statement = |condition: &str| merge::update_statement(table, layout, self.run, condition);
+            let statement = |condition: &str| merge::update_statement(table, layout, delivered, self.run, condition);
             search.apply(tx, &statement).await?;
-            merge::forget_known(tx, table, layout).await?;
+            merge::forget_known(tx, table, layout, delivered).await?;
         }
         search.apply(tx, &|condition| staging::insertion(table, layout, self.run, condition)).await
     }
@@ -141,17 +149,17 @@ impl StagedWriter<'_> {
     /// Deletes the table's rows that are replaced, and the staged rows that are not to be written. Returns the number
     /// of the table's rows that it deleted.
     async fn prepare(&self, tx: &mut PgConnection, row_counts: &mut [RowCounts]) -> Result<u64, Halt> {
-        let (table, task) = (self.table, self.task);
+        let (table, task, delivered) = (self.table, self.task, self.room.delivered.as_ref());
         let hashed = task.config().dedupe == ConfigDedupe::RowHash;
         let mut deleted = 0;
         match task.config().mode {
-            LoadMode::Merge => merge::drop_superseded(tx, table, &task.layout, row_counts).await?,
+            LoadMode::Merge => merge::drop_superseded(tx, table, &task.layout, delivered, row_counts).await?,
             LoadMode::Replace => deleted = replace::delete_others(tx, table, hashed, &task.drift).await?,
             LoadMode::Append => {}
         }
         // A merge has dropped equal rows by their keys already.
         if hashed && self.staged > 0 && task.config().mode != LoadMode::Merge {
-            sql::keep_unknown_staged(tx, table, row_counts).await?;
+            sql::keep_unknown_staged(tx, table, delivered, row_counts).await?;
         }
         Ok(deleted)
     }
@@ -171,12 +179,17 @@ fn dedupe(task: &mut LoadTask<'_>) -> Dedupe {
 }
 
 /// Creates the table, or changes it so that the layout's rows fit into it: elt's own columns, hashes of the rows that
-/// are there, new and wider columns, indexes, replica identity.
-async fn prepare_table(tx: &mut PgConnection, ddl: &mut TableDdl<'_>, task: &LoadTask<'_>) -> Result<(), Halt> {
+/// are there, new and wider columns.
+async fn prepare_table(
+    tx: &mut PgConnection,
+    ddl: &mut TableDdl<'_>,
+    task: &LoadTask<'_>,
+    partitioning: Option<&Partitioning>,
+) -> Result<(), Halt> {
     let table = ddl.table();
     let now = session::table_state(tx, table).await?;
     match (&task.before, now) {
-        (None, None) => ddl.create(tx, &task.layout).await?,
+        (None, None) => ddl.create(tx, &task.layout, partitioning).await?,
         (Some(before), Some(now)) if before.is_same(&now) => {
             if !before.has_elt_columns() {
                 ddl.add_internal_columns(tx, before).await?;
@@ -194,8 +207,42 @@ async fn prepare_table(tx: &mut PgConnection, ddl: &mut TableDdl<'_>, task: &Loa
         // The columns were decided from another state of the table, and the lock was not held since.
         _ => return Err(Halt::TableChanged),
     }
+    Ok(())
+}
+
+/// Creates the partitions that the staged rows need, where the config partitions the table.
+async fn make_room(
+    tx: &mut PgConnection,
+    ddl: &mut TableDdl<'_>,
+    task: &LoadTask<'_>,
+    partitioning: Option<&Partitioning>,
+    staged: u64,
+) -> Result<Room, Halt> {
+    let Some(partitioning) = partitioning else { return Ok(Room::default()) };
+    // Another program may have made the table anew since it was looked at.
+    partitions::require(tx, ddl.table(), task.context.config.target.partition.as_ref()).await?;
+    partitioning.make_room(tx, ddl, staged, task.before.is_none()).await
+}
+
+/// Creates the indexes that are missing, and gives a published table its replica identity.
+async fn prepare_indexes(
+    tx: &mut PgConnection,
+    ddl: &mut TableDdl<'_>,
+    task: &LoadTask<'_>,
+    partitioning: Option<&Partitioning>,
+    room: &Room,
+) -> Result<(), Halt> {
+    let table = ddl.table();
     if task.hashed() {
-        ddl.index_row_hash(tx).await?;
+        ddl.index_row_hash(tx, partitioning).await?;
+    }
+    if task.hashed()
+        && let Some(default) = &room.default
+    {
+        // The unique index of the table takes every NULL of the partition column for another value.
+        let mut of_default = TableDdl::of(default);
+        of_default.index(tx, &[ROW_HASH]).await?;
+        ddl.statements.append(&mut of_default.statements);
     }
     if task.config().mode == LoadMode::Merge {
         merge::index_keys(tx, ddl, &task.layout).await?;

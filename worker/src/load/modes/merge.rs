@@ -15,16 +15,18 @@ use crate::load::Halt;
 use crate::load::copy::RowCounts;
 use crate::load::session::{LOADED_AT, ROW_HASH, RUN_ID};
 use crate::load::staging::{STAGING, origins, staged, staged_origin};
+use crate::load::table::partitions::delivered::Delivered;
 use crate::load::table::shape::TableDdl;
 
 fn keys(layout: &Layout) -> impl Iterator<Item = &Column> {
     layout.columns.iter().filter(|column| column.key)
 }
 
-/// The SQL condition that a row of the table `t` and a staged row `s` have the same key.
-fn same_key(layout: &Layout) -> String {
+/// The SQL condition that a row of the table `t` and a staged row `s` have the same key. In a table that is partitioned by a
+/// column of the key it names the partitions of the `delivered` rows.
+fn same_key(layout: &Layout, delivered: Option<&Delivered>) -> String {
     let equal = keys(layout).map(|key| format!("t.{} = {}", quote_ident(&key.name), staged_key(key)));
-    equal.collect::<Vec<_>>().join(" and ")
+    equal.chain(delivered.map(Delivered::within)).collect::<Vec<_>>().join(" and ")
 }
 
 /// An SQL expression for a staged key as the table's column compares it.
@@ -101,6 +103,7 @@ pub async fn drop_superseded(
     tx: &mut PgConnection,
     table: &TableRef,
     layout: &Layout,
+    delivered: Option<&Delivered>,
     row_counts: &mut [RowCounts],
 ) -> Result<(), Halt> {
     let list = keys(layout).map(staged_key).collect::<Vec<_>>().join(", ");
@@ -122,7 +125,7 @@ pub async fn drop_superseded(
         format!(
             "delete from {STAGING} s using {} t where {} and t.{ROW_HASH} = s.{ROW_HASH} returning s._elt_file",
             table.sql(),
-            same_key(layout)
+            same_key(layout, delivered)
         ),
     )
     .await?;
@@ -144,14 +147,15 @@ pub async fn update(
     tx: &mut PgConnection,
     table: &TableRef,
     layout: &Layout,
+    delivered: Option<&Delivered>,
     run: Uuid,
     row_counts: &mut [RowCounts],
 ) -> Result<Updated, Halt> {
-    let statement = format!("{} returning s._elt_file", update_statement(table, layout, run, "true"));
+    let statement = format!("{} returning s._elt_file", update_statement(table, layout, delivered, run, "true"));
     let updated = counted(tx, statement).await?;
     // Every staged row of a known key was either updated or kept as it was by a trigger, so the difference of the two
     // numbers was kept.
-    let mut kept = forget_known(tx, table, layout).await?;
+    let mut kept = forget_known(tx, table, layout, delivered).await?;
     for (file, count) in &mut kept {
         *count -= updated.get(file).copied().unwrap_or(0);
     }
@@ -168,7 +172,13 @@ pub async fn update(
 }
 
 /// The statement that updates the rows whose keys are staged, by the staged rows that meet a condition.
-pub fn update_statement(table: &TableRef, layout: &Layout, run: Uuid, condition: &str) -> String {
+pub fn update_statement(
+    table: &TableRef,
+    layout: &Layout,
+    delivered: Option<&Delivered>,
+    run: Uuid,
+    condition: &str,
+) -> String {
     // Keys that are equal may be written in different ways (`a` and `A` of citext): the latest row's spelling stays.
     let set: String = layout
         .columns
@@ -181,13 +191,18 @@ pub fn update_statement(table: &TableRef, layout: &Layout, run: Uuid, condition:
          from {STAGING} s where {} and {condition}",
         table.sql(),
         origins(layout, |origin| format!("{} = s.{}", origin.column(), staged_origin(origin))),
-        same_key(layout)
+        same_key(layout, delivered)
     )
 }
 
 /// Deletes the staged rows whose keys are in the table. Returns how many there were, by file.
-pub async fn forget_known(tx: &mut PgConnection, table: &TableRef, layout: &Layout) -> Result<HashMap<i32, i64>, Halt> {
-    let (table, same_key) = (table.sql(), same_key(layout));
+pub async fn forget_known(
+    tx: &mut PgConnection,
+    table: &TableRef,
+    layout: &Layout,
+    delivered: Option<&Delivered>,
+) -> Result<HashMap<i32, i64>, Halt> {
+    let (table, same_key) = (table.sql(), same_key(layout, delivered));
     counted(tx, format!("delete from {STAGING} s using {table} t where {same_key} returning s._elt_file")).await
 }
 

@@ -35,7 +35,7 @@ pub async fn load(session: &mut Session, mut task: LoadTask<'_>) -> Result<(RunR
         return Err(Halt::TableChanged);
     }
     let mut ddl = TableDdl::of(&table);
-    ddl.create(&mut tx, &task.layout).await?;
+    ddl.create(&mut tx, &task.layout, None).await?;
     let loaded_at: i64 =
         sqlx::query_scalar("select (extract(epoch from now()) * 1000000)::bigint").fetch_one(&mut *tx).await?;
     let second_pass = finish::second_pass(&mut task, &table, attempt, RowSuffix::Table { loaded_at }, dedupe)?;
@@ -54,7 +54,7 @@ pub async fn load(session: &mut Session, mut task: LoadTask<'_>) -> Result<(RunR
         repeated = second_pass.count_repeated().await?;
         replica_identity::ensure(&mut tx, &table, &mut ddl.statements).await?;
         sql::drop_repeated(&mut tx, &table).await?;
-        ddl.index_row_hash(&mut tx).await?;
+        ddl.index_row_hash(&mut tx, None).await?;
     }
     shape::store_type_history(&mut tx, &table, &task.layout, true, true).await?;
     let written = WrittenRows {
@@ -72,7 +72,7 @@ pub async fn load(session: &mut Session, mut task: LoadTask<'_>) -> Result<(RunR
 /// needed anyway.
 async fn index_unless_repeated(tx: &mut PgConnection, ddl: &mut TableDdl<'_>) -> sqlx::Result<bool> {
     let mut savepoint = tx.begin().await?;
-    match ddl.index_row_hash(&mut savepoint).await {
+    match ddl.index_row_hash(&mut savepoint, None).await {
         Ok(()) => savepoint.commit().await.map(|()| true),
         Err(error) if error.as_database_error().is_some_and(|error| error.is_unique_violation()) => {
             savepoint.rollback().await.map(|()| false)

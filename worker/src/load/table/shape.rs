@@ -10,6 +10,7 @@ use crate::contract::Layout;
 use crate::contract::decide::Change;
 use crate::load::elt_tables::COLUMNS;
 use crate::load::session::{LOADED_AT, ROW_HASH, RUN_ID, TableState};
+use crate::load::table::partitions::Partitioning;
 
 /// Changes the shape of a table in a transaction, and keeps the statements for the report.
 pub struct TableDdl<'t> {
@@ -36,12 +37,18 @@ impl<'t> TableDdl<'t> {
         self.table
     }
 
-    /// Creates the table with the layout's columns and elt's own.
-    pub async fn create(&mut self, tx: &mut PgConnection, layout: &Layout) -> sqlx::Result<()> {
+    /// Creates the table with the layout's columns and elt's own. A partitioned one has no partition yet.
+    pub async fn create(
+        &mut self,
+        tx: &mut PgConnection,
+        layout: &Layout,
+        partitioning: Option<&Partitioning>,
+    ) -> sqlx::Result<()> {
         let own = layout.columns.iter().map(|column| format!("{} {}", quote_ident(&column.name), column.sql));
         let origins = layout.provenance.iter().map(|&origin| definition(origin));
         let columns: Vec<_> = own.chain(internal_columns()).chain(origins).collect();
-        let statement = format!("create table {} (\n    {}\n)", self.table.sql(), columns.join(",\n    "));
+        let clause = partitioning.map(Partitioning::clause).unwrap_or_default();
+        let statement = format!("create table {} (\n    {}\n){clause}", self.table.sql(), columns.join(",\n    "));
         self.execute(tx, statement).await
     }
 
@@ -100,8 +107,12 @@ impl<'t> TableDdl<'t> {
     }
 
     /// Creates the unique index over row hashes if it is missing.
-    pub async fn index_row_hash(&mut self, tx: &mut PgConnection) -> sqlx::Result<()> {
-        self.index(tx, &[ROW_HASH]).await
+    pub async fn index_row_hash(
+        &mut self,
+        tx: &mut PgConnection,
+        partitioning: Option<&Partitioning>,
+    ) -> sqlx::Result<()> {
+        self.index(tx, &Partitioning::unique_columns(partitioning)).await
     }
 
     /// Creates a unique index over columns, unless there is one over exactly these columns. In a partitioned table the
@@ -181,7 +192,8 @@ impl<'t> TableDdl<'t> {
         Ok(base)
     }
 
-    async fn execute(&mut self, tx: &mut PgConnection, statement: String) -> sqlx::Result<()> {
+    /// Executes a statement, and keeps it for the report.
+    pub async fn execute(&mut self, tx: &mut PgConnection, statement: String) -> sqlx::Result<()> {
         sqlx::query(AssertSqlSafe(statement.clone())).execute(tx).await?;
         self.statements.push(statement);
         Ok(())

@@ -1,0 +1,210 @@
+//! The partitions of ranges of time are created, in the loading transaction.
+//!
+//! A partition is created as a table of its own and attached, because `create table … partition of` would lock the whole table
+//! against readers until the load commits. Attaching locks the default partition only.
+
+use elt_shared::explained::{Code, Explained};
+use elt_shared::target::{TableRef, quote_ident, quote_literal};
+use sqlx::{AssertSqlSafe, PgConnection};
+
+use super::delivered::STEPS;
+use super::{RangeKey, names, rows};
+use crate::error::PipelineError;
+use crate::load::Halt;
+use crate::load::table::replica_identity;
+use crate::load::table::shape::TableDdl;
+
+/// Most partitions that one load creates.
+const MOST_NEW: usize = 1_000;
+
+/// Creates the default partition if it is missing. Returns its name.
+pub async fn ensure_default(tx: &mut PgConnection, ddl: &mut TableDdl<'_>) -> sqlx::Result<TableRef> {
+    let table = ddl.table();
+    let found: Option<(String, String)> = sqlx::query_as(
+        "select n.nspname::text, c.relname::text
+         from pg_partitioned_table k join pg_class c on c.oid = k.partdefid join pg_namespace n on n.oid = c.relnamespace
+         where k.partrelid = to_regclass($1)",
+    )
+    .bind(table.sql())
+    .fetch_optional(&mut *tx)
+    .await?;
+    if let Some((schema, table)) = found {
+        return Ok(TableRef { schema, table });
+    }
+    let name = names::free(tx, table, "_default").await?;
+    create_table(tx, ddl, &name).await?;
+    ddl.execute(tx, format!("alter table {} attach partition {} default", table.sql(), name.sql())).await?;
+    Ok(name)
+}
+
+/// A range of time without a partition.
+#[derive(sqlx::FromRow)]
+struct Missing {
+    /// Its beginning, as a bound of the partition.
+    low: String,
+    /// Its end, which does not belong to it.
+    high: String,
+    /// Whether a partition of another length has a part of it, so that it cannot be created.
+    overlaps: bool,
+    /// Whether a later partition is there.
+    is_between: bool,
+}
+
+/// Creates the partitions that the staged rows need, and the one after them. Returns a sentence about ranges that could not
+/// get a partition.
+///
+/// # Errors
+/// More than [`MOST_NEW`] new partitions; database failures.
+pub async fn create_missing(
+    tx: &mut PgConnection,
+    ddl: &mut TableDdl<'_>,
+    key: &RangeKey,
+    default: &TableRef,
+) -> Result<Option<String>, Halt> {
+    let missing: Vec<Missing> = rows(&mut *tx, missing_query(ddl.table(), key, STEPS)).await?;
+    if missing.len() > MOST_NEW {
+        return Err(too_many(ddl.table(), key).into());
+    }
+    let next = format!(
+        "select max(start) + interval '{}' as start from ({STEPS}) step having max(start) < timestamp '9990-01-01'",
+        key.every.interval()
+    );
+    let ahead: Vec<Missing> = rows(&mut *tx, missing_query(ddl.table(), key, &next)).await?;
+    let (overlapping, missing): (Vec<_>, Vec<_>) = missing.into_iter().partition(|missing| missing.overlaps);
+    // Late rows need no partition ahead, because there is one already after the newest rows.
+    let ahead = ahead.iter().filter(|range| !range.overlaps && !range.is_between);
+    for range in missing.iter().chain(ahead) {
+        create(tx, ddl, key, range, default).await?;
+    }
+    Ok(overlapping.first().map(|first| {
+        format!(
+            "{} of the table's ranges of a {} got no partition, because partitions of another length have a part of them (the \
+             first: from {} to {}): rows that no partition has a place for are in the default partition {default}",
+            overlapping.len(),
+            key.every.word(),
+            first.low,
+            first.high
+        )
+    }))
+}
+
+/// The ranges of time that begin at `steps` and lie in no partition. Partitions of other lengths count as well, such as those of
+/// months before a config says `day`.
+fn missing_query(table: &TableRef, key: &RangeKey, steps: &str) -> String {
+    let interval = key.every.interval();
+    // The server writes the bounds of a partition as literals in the form of the session, which has ISO dates and UTC.
+    let bound = |place: u8, unbounded: &str, infinite: &str| {
+        let text = format!("bound[{place}]");
+        let value = key.in_utc(&format!("trim(both '''' from {text})::{}", key.column_type));
+        format!("case {text} when '{unbounded}' then timestamp '{infinite}' else {value} end")
+    };
+    format!(
+        "with step as ({steps}),
+              range as (select start as low, start + interval '{interval}' as high from step where start is not null),
+              part as (
+                  select {low} as low, {high} as high
+                  from pg_inherits i join pg_class c on c.oid = i.inhrelid
+                  cross join lateral regexp_match(pg_get_expr(c.relpartbound, c.oid), '^FOR VALUES FROM \\((.*)\\) TO \\((.*)\\)$')
+                      as found (bound)
+                  where i.inhparent = to_regclass({table}) and bound is not null
+              )
+         select {low_text} as low, {high_text} as high,
+                exists (select from part where part.low < range.high and range.low < part.high) as overlaps,
+                exists (select from part where part.low >= range.high) as is_between
+         from range
+         where not exists (select from part where part.low <= range.low and range.high <= part.high)
+         order by range.low limit {most}",
+        low = bound(1, "MINVALUE", "-infinity"),
+        high = bound(2, "MAXVALUE", "infinity"),
+        low_text = key.bound_text("range.low"),
+        high_text = key.bound_text("range.high"),
+        table = quote_literal(&table.sql()),
+        most = MOST_NEW + 1,
+    )
+}
+
+/// Creates the partition of a range. Rows of the range that the default partition has move into it, because PostgreSQL refuses
+/// a partition that rows of the default one belong to.
+async fn create(
+    tx: &mut PgConnection,
+    ddl: &mut TableDdl<'_>,
+    key: &RangeKey,
+    range: &Missing,
+    default: &TableRef,
+) -> Result<(), Halt> {
+    let table = ddl.table();
+    let name = names::free(tx, table, &names::suffix(key.every, &range.low)).await?;
+    create_table(tx, ddl, &name).await?;
+    move_rows(tx, ddl, key, range, (default, &name)).await?;
+    let attach = format!(
+        "alter table {} attach partition {} for values from ('{}') to ('{}')",
+        table.sql(),
+        name.sql(),
+        range.low,
+        range.high
+    );
+    Ok(ddl.execute(tx, attach).await?)
+}
+
+/// Creates a table like the partitioned one. Attaching adds indexes, triggers and foreign keys.
+async fn create_table(tx: &mut PgConnection, ddl: &mut TableDdl<'_>, name: &TableRef) -> sqlx::Result<()> {
+    let like = "including defaults including constraints including generated including storage";
+    ddl.execute(tx, format!("create table {} (like {} {like})", name.sql(), ddl.table().sql())).await
+}
+
+/// Moves the rows of a range from one partition to another table.
+async fn move_rows(
+    tx: &mut PgConnection,
+    ddl: &mut TableDdl<'_>,
+    key: &RangeKey,
+    range: &Missing,
+    (from, to): (&TableRef, &TableRef),
+) -> Result<(), Halt> {
+    let column = quote_ident(&key.name);
+    let (low, high) = (key.literal(&range.low), key.literal(&range.high));
+    let which = format!("{column} >= {low} and {column} < {high}");
+    let there: bool =
+        sqlx::query_scalar(AssertSqlSafe(format!("select exists (select from {} where {which})", from.sql())))
+            .fetch_one(&mut *tx)
+            .await?;
+    if !there {
+        return Ok(());
+    }
+    replica_identity::ensure(tx, from, &mut ddl.statements).await?;
+    let columns: String = sqlx::query_scalar(
+        "select string_agg(quote_ident(attname), ', ' order by attnum) from pg_attribute
+         where attrelid = to_regclass($1) and attnum > 0 and not attisdropped and attgenerated = ''",
+    )
+    .bind(to.sql())
+    .fetch_one(&mut *tx)
+    .await?;
+    let statement = format!(
+        "with moved as (delete from {} where {which} returning {columns})
+         insert into {} ({columns}) overriding system value select {columns} from moved",
+        from.sql(),
+        to.sql()
+    );
+    Ok(ddl.execute(tx, statement).await?)
+}
+
+fn too_many(table: &TableRef, key: &RangeKey) -> PipelineError {
+    let next_step = match key.every.word() {
+        "year" => {
+            "Look for wrong values in the column; rules under `schema:` (`min`, `max`) reject such rows.".to_owned()
+        }
+        word => format!(
+            "Write a longer range than `{word}` under `target.partition.every`, or look for wrong values in the column; rules \
+             under `schema:` (`min`, `max`) reject such rows."
+        ),
+    };
+    PipelineError::Target(Explained {
+        code: Code::TooManyPartitions,
+        message: format!(
+            "the rows for {table} need more than {MOST_NEW} new partitions, because the column {} has values of so many \
+             different ranges of a {}",
+            key.name,
+            key.every.word()
+        ),
+        next_step,
+    })
+}
