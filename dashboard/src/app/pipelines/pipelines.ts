@@ -11,6 +11,7 @@ import { settled } from '../core/settled';
 import { Shortcuts } from '../core/shortcuts';
 import { Toaster } from '../core/toaster';
 import { ShownState, intoWords, shownState } from '../runs/run-words';
+import { ShareDialog } from '../shares/share-dialog';
 import { Confirmation } from '../shared/confirm';
 import { Empty } from '../shared/empty';
 import { Icon } from '../shared/icon';
@@ -84,6 +85,11 @@ export class Pipelines {
       .subscribe((backfill) => {
         if (backfill) void this.router.navigate(['/backfills', backfill.id]);
       });
+  }
+
+  /** Chooses the users who read the table of a pipeline. */
+  protected share({ name }: PipelineView): void {
+    this.dialog.open<ShareDialog, string>(ShareDialog, { data: name, width: '480px' });
   }
 
   /** Pauses a pipeline, or ends its pause. */
