@@ -79,8 +79,8 @@ export class SavedFilters {
   protected choose(name: string): void {
     const one = this.saved().find((saved) => saved.name === name);
     if (one === undefined) return;
-    const conditions = one.filter.map(conditionOf).filter((condition) => condition !== undefined);
-    this.chosen.emit({ sort: one.sort ?? undefined, conditions, hidden: one.hide });
+    const conditions = (one.filter ?? []).map(conditionOf).filter((condition) => condition !== undefined);
+    this.chosen.emit({ sort: one.sort ?? undefined, conditions, hidden: one.hide ?? [] });
   }
 
   protected save(): void {
@@ -108,5 +108,5 @@ export class SavedFilters {
 }
 
 function textOf({ sort, filter, hide }: Pick<SavedFilterView, 'sort' | 'filter' | 'hide'>): string {
-  return JSON.stringify([sort ?? null, filter, [...hide].sort()]);
+  return JSON.stringify([sort ?? null, filter ?? [], [...(hide ?? [])].sort()]);
 }

@@ -30,7 +30,9 @@ export interface SharedChosen {
         <app-freshness [of]="known" />
       }
       @if (list.items()?.length === 0) {
-        <span class="hint">No table is shared with you. An admin can share one, or you choose a YAML file.</span>
+        <span class="hint"
+          >No table is shared with you. An admin can share one, or you choose a YAML file.</span
+        >
       }
     </div>
     @if (known()?.has_tables) {

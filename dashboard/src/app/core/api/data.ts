@@ -3,7 +3,7 @@ import { Injectable, inject } from '@angular/core';
 import { Observable } from 'rxjs';
 
 import { dataDataView$FormData } from './generated/fn/data/data-data-view-form-data';
-import { sharedTablesExport } from './generated/fn/shared-tables/shared-tables-export';
+import { sharedTablesExport$Csv } from './generated/fn/shared-tables/shared-tables-export-csv';
 import { sharedTablesRows } from './generated/fn/shared-tables/shared-tables-rows';
 import { DataView } from './generated/models/data-view';
 
@@ -71,7 +71,7 @@ export class DataApi {
   file(target: Target, query: DataQuery, format: FileFormat): Observable<HttpResponse<Blob>> {
     const params = paramsOf(target, { ...query, limit: undefined, offset: undefined }).set('format', format);
     if ('shared' in target) {
-      const path = pathOf(sharedTablesExport.PATH, target.shared);
+      const path = pathOf(sharedTablesExport$Csv.PATH, target.shared);
       return this.http.get(path, { params, observe: 'response', responseType: 'blob' });
     }
     return this.http.post(dataDataView$FormData.PATH, formOf(target), {
