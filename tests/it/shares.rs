@@ -232,7 +232,7 @@ async fn an_export_that_is_cut_says_so_in_every_format() {
         .execute(&app.target)
         .await
         .expect("changed");
-    let broken = app.get("/shared-tables/orders/export").as_user().open().await;
+    let broken = app.get("/shared-tables/orders/export?filter=id:lt:3").as_user().open().await;
     assert_eq!(broken.status(), 200);
     assert!(broken.bytes().await.is_err(), "a CSV with too many bytes does not end like a whole one");
     let long = export("format=xlsx&filter=id:eq:1").await.problem(422);
