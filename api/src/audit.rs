@@ -27,7 +27,14 @@ const READ_ONLY: [&str; 2] = ["/configs/validate", "/data-view"];
 
 /// Reads of what others may not see. The layer notes a refusal. Handlers note what they show before they show it, apart
 /// from that of `/secrets`, which shows no values.
-const SECRET_READS: [&str; 5] = ["/config/{id}", "/runs/{id}/csv", "/quarantine/export", "/audit/export", "/secrets"];
+const SECRET_READS: [&str; 6] = [
+    "/config/{id}",
+    "/runs/{id}/csv",
+    "/quarantine/export",
+    "/audit/export",
+    "/secrets",
+    "/shared-tables/{name}/export",
+];
 
 /// What a handler adds to the row of its call, and how it writes the row together with the change.
 #[derive(Clone, Default)]

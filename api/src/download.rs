@@ -1,12 +1,20 @@
 //! Answers that are files to keep.
 
 use axum::body::Body;
-use axum::http::header;
+use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 
-/// A CSV file, named for what is in it.
-pub fn csv(name: &str, rows: Body) -> Response {
-    file(name, "csv", rows)
+/// Number of rows after which an export was cut.
+const CUT: HeaderName = HeaderName::from_static("elt-export-cut");
+
+/// The rows of a table. `cut`: the table has more rows than this number, and the name of the file says so.
+pub fn export(name: &str, suffix: &str, cut: Option<u64>, rows: Body) -> Response {
+    let Some(most) = cut else { return file(name, suffix, rows) };
+    // A file's name has at most 100 characters, and what the file lacks must not be cut off.
+    let name: String = name.chars().take(70).collect();
+    let mut response = file(&format!("{name}-first-{most}-rows"), suffix, rows);
+    response.headers_mut().insert(CUT, HeaderValue::from(most));
+    response
 }
 
 /// A file with the suffix of an output file, named for what is in it.
@@ -25,6 +33,7 @@ fn content_type(suffix: &str) -> &'static str {
     match suffix.rsplit('.').next() {
         Some("parquet") => "application/vnd.apache.parquet",
         Some("ndjson") => "application/x-ndjson",
+        Some("xlsx") => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
         Some("gz") => "application/gzip",
         Some("zst") => "application/zstd",
         _ => "text/csv; charset=utf-8",

@@ -158,7 +158,8 @@ impl Error {
         }
     }
 
-    fn code(&self) -> Code {
+    /// The code of the answer.
+    pub fn code(&self) -> Code {
         match self {
             Self::Refused { problem, .. } => problem.code,
             Self::Config(ConfigError::Syntax(_)) => Code::InvalidYaml,

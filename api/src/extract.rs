@@ -136,11 +136,6 @@ impl UploadedFile {
     pub fn field(&self, name: &str) -> Option<&str> {
         self.fields.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
-
-    /// All fields of this name.
-    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.fields.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
-    }
 }
 
 impl<S: Send + Sync> FromRequest<S> for UploadedFile {

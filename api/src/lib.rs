@@ -41,6 +41,8 @@ mod request_words;
 pub mod routes;
 pub mod second_factor;
 pub mod settings;
+mod table_query;
+mod target_errors;
 mod target_failures;
 mod targets;
 pub mod tls;
@@ -48,6 +50,7 @@ mod token_limits;
 pub mod tokens;
 mod ui;
 mod write_deadline;
+mod xlsx;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -15,6 +15,8 @@ use elt_shared::target::Export;
 const TOKEN_RATE: NonZeroU32 = NonZeroU32::new(600).expect("more than zero");
 /// Rows of an export.
 const EXPORT_ROWS: u64 = 1_000_000;
+/// MiB of the values of an export.
+const EXPORT_MIB: u64 = 1_024;
 
 use crate::oidc::settings::OidcSettings;
 use crate::second_factor::RequireTotp;
@@ -98,6 +100,12 @@ pub struct ApiSettings {
     /// Seconds after which an export is ended, finished or not.
     #[arg(long, env = "ELT_EXPORT_SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u32).range(1..))]
     pub export_seconds: u32,
+    /// Rows that the file of an export has at most.
+    #[arg(long, env = "ELT_EXPORT_ROWS", default_value_t = EXPORT_ROWS, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    pub export_rows: u64,
+    /// MiB of values that the file of an export has at most.
+    #[arg(long, env = "ELT_EXPORT_MIB", default_value_t = EXPORT_MIB, value_parser = clap::value_parser!(u64).range(1..=1_048_576))]
+    pub export_mib: u64,
     /// Seconds a client may leave an answer unread before its connection is closed.
     #[arg(long, env = "ELT_UNREAD_SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
     pub unread_seconds: u32,
@@ -156,6 +164,8 @@ impl ApiSettings {
             target_connections: 16,
             target_connections_per_user: 4,
             export_seconds: 600,
+            export_rows: EXPORT_ROWS,
+            export_mib: EXPORT_MIB,
             unread_seconds: 30,
             configs_per_user: 1_000,
             config_mib_per_user: 64,
@@ -191,7 +201,8 @@ impl ApiSettings {
     /// An export within the limits of this process.
     pub fn export_of(&self, for_spreadsheets: bool) -> Export {
         let longest = Duration::from_secs(self.export_seconds.into());
-        Export { max_rows: EXPORT_ROWS, for_spreadsheets, longest, unread: self.unread() }
+        let (max_rows, max_mib) = (self.export_rows, self.export_mib);
+        Export { max_rows, max_mib, for_spreadsheets, longest, unread: self.unread() }
     }
 
     /// Which hosts a caller may have the API connect to.

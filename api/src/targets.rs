@@ -1,6 +1,7 @@
 //! Reaching the databases rows were loaded into, as far as the caller may.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::StatusCode;
@@ -14,8 +15,8 @@ use elt_shared::store::configs::{ConfigAuthor, ConfigVersion};
 use elt_shared::store::secrets::{self, ReadError};
 use elt_shared::stored_secret::{Asker, SecretReferences};
 use elt_shared::target::{
-    self, AnswerLimits, Export, Filter, Group, Page, PageQuery, TableRef, TargetError, count_groups, export_csv,
-    read_page,
+    self, AnswerLimits, Export, Exported, Filter, Group, Page, PageQuery, TableRef, TableRows, TargetError,
+    count_groups, export_csv, export_rows, read_page,
 };
 use futures::Stream;
 use sqlx::PgConnection;
@@ -26,6 +27,8 @@ use crate::AppState;
 use crate::auth::Caller;
 use crate::error::{Error, Result};
 use crate::keyed_limit::{Full, KeyPermit};
+use crate::target_errors::is_about_the_server;
+pub use crate::target_errors::tell;
 use crate::target_failures::FAILURES_PER_MINUTE;
 
 /// Longest time for a page, also with a server that never answers. The server itself ends its queries before.
@@ -46,14 +49,34 @@ pub async fn target_of(
     author: ConfigAuthor,
 ) -> Result<TargetConfig> {
     let is_admin = caller.has(Scope::Admin);
-    let author = if is_admin { author } else { ConfigAuthor::User };
+    resolve(state, document, if is_admin { author } else { ConfigAuthor::User }, is_admin).await
+}
+
+/// The target of a text with the secrets of its author. `with_variables`: `${env:NAME}` stands for what the settings allow.
+async fn resolve(
+    state: &AppState,
+    document: &Document,
+    author: ConfigAuthor,
+    with_variables: bool,
+) -> Result<TargetConfig> {
     let asker = Asker { pipeline: &document.name(), author };
     let secrets = secrets::of_config(&state.db, &state.keys, document, asker).await.map_err(|error| match error {
         ReadError::Database(error) => Error::from(error),
         ReadError::Open(error) => error.into(),
     })?;
-    let variables = is_admin.then(|| AllowedVariables::new(&state.settings.env_allow));
+    let variables = with_variables.then(|| AllowedVariables::new(&state.settings.env_allow));
     Ok(document.target(&SecretReferences { variables, secrets: &secrets })?.value)
+}
+
+/// The target of a version that an admin has uploaded, as that admin would reach it, for users with whom it is shared.
+///
+/// # Errors
+/// When the version is not an admin's, does not open, or its target cannot be resolved. The error may quote the config.
+pub async fn shared_target(state: &AppState, config: &ConfigVersion) -> Result<TargetConfig> {
+    if config.author() != ConfigAuthor::Admin {
+        return Err(Error::NotFound(format!("config of the pipeline {} that an admin has uploaded", config.name)));
+    }
+    resolve(state, &parsed(state, config).await?, ConfigAuthor::Admin, true).await
 }
 
 /// A connection to a target that counts as open until it is closed.
@@ -120,8 +143,22 @@ impl OpenTarget {
         table: &TableRef,
         query: &PageQuery,
         export: Export,
-    ) -> Result<impl Stream<Item = Result<Bytes, TargetError>> + use<>, TargetError> {
+    ) -> Result<Exported<impl Stream<Item = Result<Bytes, TargetError>> + use<>>, TargetError> {
         export_csv(self.connection, self.permit, table, query, export).await
+    }
+
+    /// All rows of its table as values, and the permit, which the writer of the file keeps as well.
+    ///
+    /// # Errors
+    /// As [`export_rows`].
+    pub async fn export_rows(
+        self,
+        query: &PageQuery,
+        export: Export,
+    ) -> Result<(Exported<TableRows>, Arc<KeyPermit<Uuid>>), TargetError> {
+        let permit = Arc::new(self.permit);
+        let rows = export_rows(self.connection, Arc::clone(&permit), &self.table, query, export).await?;
+        Ok((rows, permit))
     }
 }
 
@@ -143,23 +180,63 @@ pub async fn open(state: &AppState, caller: &Caller, target: &TargetConfig) -> R
             "Name the table as well (`table`), or the run that loaded it (`run_id`).",
         ));
     }
+    let opened = open_chosen(state, caller, target, ChosenBy::of(caller)).await?;
+    opened.map_err(|error| tell(error, caller))
+}
+
+/// Who has chosen the server of a target. It decides which servers may be called, and whether failures count as tries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ChosenBy {
+    /// An admin who is asking.
+    AskingAdmin,
+    /// A user, who may be trying passwords or looking for servers.
+    User,
+    /// An admin, for users with whom a table is shared.
+    SharingAdmin,
+}
+
+impl ChosenBy {
+    fn of(caller: &Caller) -> Self {
+        if caller.has(Scope::Admin) { Self::AskingAdmin } else { Self::User }
+    }
+}
+
+/// Connects to a target that an admin shares with the caller. The inner error may name the server.
+///
+/// # Errors
+/// When the caller has too many connections open.
+pub async fn open_shared(
+    state: &AppState,
+    caller: &Caller,
+    target: &TargetConfig,
+) -> Result<Result<OpenTarget, TargetError>> {
+    open_chosen(state, caller, target, ChosenBy::SharingAdmin).await
+}
+
+async fn open_chosen(
+    state: &AppState,
+    caller: &Caller,
+    target: &TargetConfig,
+    chosen_by: ChosenBy,
+) -> Result<Result<OpenTarget, TargetError>> {
     let permit = state.target_connections.take(caller.user.id).map_err(no_permit)?;
-    if let Some(retry_after) = state.target_failures.must_wait(caller.user.id) {
+    let are_tries = chosen_by != ChosenBy::SharingAdmin;
+    if are_tries && let Some(retry_after) = state.target_failures.must_wait(caller.user.id) {
         return Err(failed_too_often(retry_after));
     }
-    let network = state.settings.network_of(caller.has(Scope::Admin));
-    let (default, wanted, evenly) = (state.settings.target_url.clone(), target.clone(), !caller.has(Scope::Admin));
+    let evenly = chosen_by == ChosenBy::User;
+    let network = state.settings.network_of(!evenly);
+    let (default, wanted) = (state.settings.target_url.clone(), target.clone());
     let (failures, user) = (state.target_failures.clone(), caller.user.id);
     // The task goes on when the client hangs up, so that a failure counts and the permit is taken until it is known.
     let opening = tokio::spawn(async move {
         let opened = connect(&wanted, default.as_ref(), &network, evenly).await;
-        if opened.as_ref().is_err_and(is_about_the_server) {
+        if are_tries && opened.as_ref().is_err_and(is_about_the_server) {
             failures.note(user);
         }
         opened.map(|(connection, table)| OpenTarget { table, connection, permit })
     });
-    let opened = opening.await.unwrap_or_else(|error| Err(failed(io::Error::other(error))));
-    opened.map_err(|error| tell(error, caller))
+    Ok(opening.await.unwrap_or_else(|error| Err(failed(io::Error::other(error)))))
 }
 
 async fn connect(
@@ -225,15 +302,22 @@ pub async fn open_config(
 /// # Errors
 /// When the pattern makes no table of this name, or the config names one table.
 pub fn of_table(target: &TargetConfig, table: &str) -> Result<TargetConfig> {
-    let named = table.parse::<TableName>().ok();
-    let named = named.filter(|named| named.schema.is_none() || named.schema == target.table.schema);
-    match (&target.pattern, named) {
-        (Some(pattern), Some(named)) if pattern.fits(&named.table) => Ok(target.with_table(&named.table)),
-        (Some(pattern), _) => {
+    match (&target.pattern, one_of_its_tables(target, table)) {
+        (_, Some(target)) => Ok(target),
+        (Some(pattern), None) => {
             Err(Error::invalid_query(format!("table: {table:?} is not a table of the pattern {pattern}")))
         }
-        (None, _) => Err(Error::invalid_query("table: the config names its table itself")),
+        (None, None) => Err(Error::invalid_query("table: the config names its table itself")),
     }
+}
+
+/// The target of one table of a config with a table for each file. `None`: its pattern makes no table of this name, or there
+/// is no pattern.
+pub fn one_of_its_tables(target: &TargetConfig, table: &str) -> Option<TargetConfig> {
+    let named = table.parse::<TableName>().ok();
+    let named = named.filter(|named| named.schema.is_none() || named.schema == target.table.schema)?;
+    let pattern = target.pattern.as_ref()?;
+    pattern.fits(&named.table).then(|| target.with_table(&named.table))
 }
 
 /// A kept config that can run, and its target.
@@ -255,67 +339,4 @@ async fn parsed(state: &AppState, config: &ConfigVersion) -> Result<Document> {
     let text = config.open(&state.keys)?;
     let parsed = tokio::task::spawn_blocking(move || Document::parse(text.expose())).await;
     Ok(parsed.map_err(|error| Error::internal("read a config", error))??)
-}
-
-/// Whether an error says what a server or a network answered.
-fn is_about_the_server(error: &TargetError) -> bool {
-    use TargetError::{Certificate, Host, Login, NoConnect, NoDatabase, NoTls, Pooler, Refused, TooMuch, Unreachable};
-    matches!(
-        error,
-        Login { .. }
-            | NoConnect { .. }
-            | Refused { .. }
-            | Pooler { .. }
-            | Unreachable { .. }
-            | NoTls { .. }
-            | Certificate { .. }
-            | NoDatabase { .. }
-            // Its sentence has a number that is the beginning of what any server, such as one for SSH, says first.
-            | TooMuch(_)
-            | Host(_)
-    )
-}
-
-/// A target's error for the caller. An analyst learns no more about a server than that it cannot be used.
-pub fn tell(error: TargetError, caller: &Caller) -> Error {
-    use TargetError::{
-        Certificate, ControlDatabase, Database, Login, NoConnect, NoDatabase, NoTable, NoTls, Pooler, Refused,
-        Reserved, TempFolder, TooMuch, Unreachable,
-    };
-    if is_about_the_server(&error) && !caller.has(Scope::Admin) {
-        return Error::refused(
-            StatusCode::BAD_GATEWAY,
-            Code::TargetUnusable,
-            "the target cannot be reached, or refused the login",
-            "Check host, database, user and password under `target:`; an admin can tell which hosts ELT_NET_ALLOW_USER allows.",
-        );
-    }
-    let status = match &error {
-        NoTable { .. } | NoDatabase { .. } | Reserved { .. } | ControlDatabase => StatusCode::NOT_FOUND,
-        Login { .. } | NoConnect { .. } | Refused { .. } | Unreachable { .. } | Database(_) => StatusCode::BAD_GATEWAY,
-        NoTls { .. } | Certificate { .. } | Pooler { .. } | TooMuch(_) => StatusCode::BAD_GATEWAY,
-        TempFolder { .. } => StatusCode::INTERNAL_SERVER_ERROR,
-        _ => StatusCode::BAD_REQUEST,
-    };
-    if let TempFolder { .. } = &error {
-        tracing::error!(code = error.code().as_str(), "{error}. {}", error.next_step());
-    }
-    if let Database(source) = &error {
-        // Only the code is logged, because the server's message can quote a value of a row.
-        let code = source.as_database_error().and_then(|error| error.code()).unwrap_or_default().into_owned();
-        tracing::warn!(sqlstate = code, "could not read a target");
-    }
-    Error::refused(status, error.code(), error.to_string(), error.next_step())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_any_other_server_says_first_is_about_the_server() {
-        let banner = "the server announced a message of 1397239858 bytes".to_owned();
-        assert!(is_about_the_server(&TargetError::TooMuch(banner)));
-        assert!(!is_about_the_server(&TargetError::Cursor));
-    }
 }

@@ -83,12 +83,14 @@ async fn every_table_states_what_each_role_may_do() {
     elt.run_profiles: api select; worker select insert delete
     elt.run_totals: api select; worker select insert update; reader select
     elt.runs: api select insert update; worker select insert update delete; reader select
+    elt.saved_filters: api select insert update delete
     elt.schedules: api select insert update; worker select update delete; reader select
     elt.schema_compatibility: api select; worker select; reader select
     elt.second_factors: api select insert update delete
     elt.secret_keys: api select insert; worker select insert; reader select (key_id added_at)
     elt.secrets: api select insert update delete; worker select; reader select (name key_id description pipelines usable_by_users version created_at created_by updated_at updated_by)
     elt.sessions: api select insert update delete; worker select delete
+    elt.shares: api select insert delete; reader select
     elt.table_rewrites:
     elt.target_outages: api select; worker select insert update delete; reader select
     elt.users: api select insert update delete; reader select (id username role disabled tokens_after created_at)

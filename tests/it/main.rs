@@ -103,6 +103,7 @@ mod sftp_logins;
 mod sftp_sources;
 mod sftp_trust;
 mod shaping;
+mod shares;
 mod silent_targets;
 mod simulated_year;
 mod source_state;

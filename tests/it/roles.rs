@@ -24,7 +24,14 @@ const FOR_ALL: [&str; 9] = [
 const LOGINS: [&str; 2] = ["/auth/login", "/auth/oidc/token"];
 
 /// Operations every user may use.
-const FOR_USERS: [&str; 22] = [
+const FOR_USERS: [&str; 29] = [
+    "GET /shared-tables",
+    "GET /shared-tables/{name}/tables",
+    "GET /shared-tables/{name}/rows",
+    "GET /shared-tables/{name}/export",
+    "GET /shared-tables/{name}/filters",
+    "PUT /shared-tables/{name}/filters/{filter}",
+    "DELETE /shared-tables/{name}/filters/{filter}",
     "GET /inboxes",
     "GET /pipelines/{name}/files",
     "GET /pipelines/{name}/files/{file}",
@@ -97,9 +104,10 @@ async fn every_operation_is_closed_to_those_it_is_not_for() {
 }
 
 /// Operations that an API token which is bound to pipelines may use. They check the pipeline of what they touch.
-const ON_PIPELINES: [&str; 53] = [
+const ON_PIPELINES: [&str; 60] = [
     "DELETE /pipelines/{name}/files/{file}",
     "DELETE /pipelines/{name}/state",
+    "DELETE /shared-tables/{name}/filters/{filter}",
     "GET /backfills",
     "GET /backfills/{id}",
     "GET /backfills/{id}/windows",
@@ -125,6 +133,11 @@ const ON_PIPELINES: [&str; 53] = [
     "GET /runs/{id}/profile",
     "GET /schedules",
     "GET /schedules/{id}",
+    "GET /shared-tables",
+    "GET /shared-tables/{name}/export",
+    "GET /shared-tables/{name}/filters",
+    "GET /shared-tables/{name}/rows",
+    "GET /shared-tables/{name}/tables",
     "POST /backfills",
     "POST /backfills/plan",
     "POST /backfills/{id}/cancel",
@@ -151,6 +164,7 @@ const ON_PIPELINES: [&str; 53] = [
     "POST /upload-config",
     "PUT /pipelines/{name}/files/{file}",
     "PUT /pipelines/{name}/state",
+    "PUT /shared-tables/{name}/filters/{filter}",
 ];
 
 const SCOPES: [&str; 5] = ["trigger", "read", "upload", "data", "admin"];
@@ -237,6 +251,12 @@ fn requests_about_orders(run: &str, config: i64, schedule: &str, yaml: &str) -> 
         get("/pipelines/orders/state".into()),
         ("PUT /pipelines/orders/state".into(), json!({ "value": "2026-01-01" })),
         ("DELETE /pipelines/orders/state".into(), Value::Null),
+        get("/shared-tables/orders/tables".into()),
+        get("/shared-tables/orders/rows".into()),
+        get("/shared-tables/orders/export".into()),
+        get("/shared-tables/orders/filters".into()),
+        ("PUT /shared-tables/orders/filters/new".into(), json!({ "filter": [] })),
+        ("DELETE /shared-tables/orders/filters/new".into(), Value::Null),
         get(format!("/backfills/{BACKFILL}")),
         get(format!("/backfills/{BACKFILL}/windows")),
         post("/backfills".into(), range.clone()),

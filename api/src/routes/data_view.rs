@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use elt_shared::explained::Code;
 use elt_shared::store::configs::ConfigAuthor;
 use elt_shared::store::uploads::Upload;
-use elt_shared::target::{Compare, Filter, PageQuery, Sort};
+use elt_shared::target::Page;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
@@ -20,10 +20,7 @@ use crate::audit::Origin;
 use crate::auth::{Caller, Data, OnPipelines};
 use crate::error::{Error, Problem, Result};
 use crate::extract::{Json, UploadedFile};
-use crate::{download, targets};
-
-/// Rows of the first page, as the first clients expect.
-const ROWS: u32 = 100;
+use crate::{download, table_query, targets};
 
 pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(data_view))
@@ -49,7 +46,7 @@ struct ViewParameters {
     columns: Option<String>,
     /// `true` shows the `_elt_*` columns too.
     internal: Option<bool>,
-    /// `csv` answers with a file of all rows, up to a million.
+    /// `csv` answers with a file of all rows, up to `ELT_EXPORT_ROWS`. The name of a file without the others says so.
     format: Option<String>,
     /// `true`: the file keeps texts that look like formulas as they are.
     raw: Option<bool>,
@@ -61,7 +58,7 @@ struct ViewParameters {
 
 /// Rows of a table.
 #[derive(Serialize, ToSchema)]
-struct DataView {
+pub(super) struct DataView {
     /// Names, in the table's order.
     columns: Vec<String>,
     /// The type of each column, as PostgreSQL writes it.
@@ -73,6 +70,15 @@ struct DataView {
     total: Option<i64>,
     /// Send it back as `cursor` to get the next page.
     next: Option<String>,
+}
+
+impl From<Page> for DataView {
+    fn from(page: Page) -> Self {
+        let names: Vec<String> = page.columns.iter().map(|column| column.name.clone()).collect();
+        let rows = page.rows.into_iter().map(|row| names.iter().cloned().zip(row).collect()).collect();
+        let types = page.columns.into_iter().map(|column| column.sql_type).collect();
+        Self { columns: names, types, rows, total: page.total, next: page.next }
+    }
 }
 
 /// Rows of the table a YAML names as its target.
@@ -87,7 +93,7 @@ async fn data_view(
     origin: Origin,
     file: UploadedFile,
 ) -> Result<Response> {
-    let query = query(&file)?;
+    let query = table_query::of(&file.fields)?;
     let as_file = file.field("format") == Some("csv");
     let for_spreadsheets = file.field("raw") != Some("true");
     let table = file.field("table").map(ToOwned::to_owned);
@@ -102,14 +108,13 @@ async fn data_view(
     let told = |error| targets::tell(error, &caller);
     if as_file {
         origin.note(&state, &caller, "POST /data-view?format=csv", &format!("table {table}")).await?;
-        let rows = target.export(&table, &query, state.settings.export_of(for_spreadsheets)).await.map_err(told)?;
-        return Ok(download::csv(&table.table, Body::from_stream(rows)));
+        let export = state.settings.export_of(for_spreadsheets);
+        let exported = target.export(&table, &query, export).await.map_err(told)?;
+        let cut = exported.is_cut.then_some(export.max_rows);
+        return Ok(download::export(&table.table, "csv", cut, Body::from_stream(exported.rows)));
     }
     let page = target.page(table, query).await.map_err(told)?;
-    let names: Vec<String> = page.columns.iter().map(|column| column.name.clone()).collect();
-    let rows = page.rows.into_iter().map(|row| names.iter().cloned().zip(row).collect()).collect();
-    let types = page.columns.into_iter().map(|column| column.sql_type).collect();
-    Ok(Json(DataView { columns: names, types, rows, total: page.total, next: page.next }).into_response())
+    Ok(Json(DataView::from(page)).into_response())
 }
 
 /// The YAML sent, or the version an admin names, and who vouches for it: the caller, or who uploaded that version.
@@ -145,66 +150,5 @@ async fn reach_stored(state: &AppState, caller: &Caller, upload: &Upload) -> Res
             "an API token that is bound to pipelines reads only the tables of their stored configs",
             "Send a stored version unchanged, or its `config_id`.",
         )),
-    }
-}
-
-fn query(file: &UploadedFile) -> Result<PageQuery> {
-    let invalid = |detail: String| Error::invalid_query(detail);
-    let list = |name: &str| {
-        let names = file.field(name).unwrap_or_default().split(',').map(str::trim).filter(|name| !name.is_empty());
-        names.map(ToOwned::to_owned).collect::<Vec<_>>()
-    };
-    let limit = file.field("limit").map_or(Ok(ROWS), str::parse).map_err(|_| invalid("limit is a number".into()))?;
-    let offset = file.field("offset").map_or(Ok(0), str::parse).map_err(|_| invalid("offset is a number".into()))?;
-    let sort = list("sort").into_iter().map(|key| match key.strip_prefix('-') {
-        Some(column) => Sort { column: column.into(), descending: true },
-        None => Sort { column: key, descending: false },
-    });
-    let filters = file.all("filter").map(|filter| {
-        self::filter(filter).ok_or_else(|| invalid(format!("filter: {filter:?} is not written column:op:value")))
-    });
-    Ok(PageQuery {
-        columns: Some(list("columns")).filter(|columns| !columns.is_empty()),
-        sort: sort.collect(),
-        filters: filters.collect::<Result<_>>()?,
-        limit,
-        cursor: file.field("cursor").map(ToOwned::to_owned),
-        offset,
-        internal: file.field("internal") == Some("true"),
-    })
-}
-
-/// `column:op:value`. A column may have colons in its name: the operator is the first word between two that is one.
-fn filter(text: &str) -> Option<Filter> {
-    text.match_indices(':').find_map(|(at, _)| {
-        let rest = &text[at + 1..];
-        let (operator, value) = rest.split_once(':').unwrap_or((rest, ""));
-        let compare = match operator {
-            "eq" => Compare::Equal,
-            "ne" => Compare::NotEqual,
-            "lt" => Compare::Less,
-            "le" => Compare::AtMost,
-            "gt" => Compare::Greater,
-            "ge" => Compare::AtLeast,
-            "contains" => Compare::Contains,
-            "null" => Compare::IsNull,
-            "not_null" => Compare::NotNull,
-            _ => return None,
-        };
-        Some(Filter { column: text[..at].into(), compare, value: value.into() })
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_filter_names_column_operator_and_value() {
-        let filter = |text| filter(text).map(|filter| (filter.column, filter.compare, filter.value));
-        assert_eq!(filter("amount:ge:10"), Some(("amount".into(), Compare::AtLeast, "10".into())));
-        assert_eq!(filter("at:eq:2025-01-01 10:00"), Some(("at".into(), Compare::Equal, "2025-01-01 10:00".into())));
-        assert_eq!(filter("a:b:null"), Some(("a:b".into(), Compare::IsNull, String::new())));
-        assert_eq!(filter("amount>10"), None);
     }
 }

@@ -26,6 +26,8 @@ mod retention;
 mod runs;
 mod schedules;
 mod secrets;
+mod shared_tables;
+mod shares;
 mod source_state;
 mod timing;
 mod tokens;
@@ -52,6 +54,8 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(preview::router())
         .merge(coverage::router())
         .merge(data_view::router())
+        .merge(shares::router())
+        .merge(shared_tables::router())
         .merge(known_hosts::router())
         .merge(jobs::router())
         .merge(runs::router())

@@ -217,8 +217,9 @@ async fn export(
     let (target, table, asked) = open(&state, &caller, &query).await?;
     origin.note(&state, &caller, "GET /quarantine/export", &format!("table {table}")).await?;
     let all = state.settings.export_of(true);
-    let rows = target.export(&table, &asked, all).await.map_err(|error| targets::tell(error, &caller))?;
-    Ok(download::csv("quarantine", Body::from_stream(rows)))
+    let exported = target.export(&table, &asked, all).await.map_err(|error| targets::tell(error, &caller))?;
+    let cut = exported.is_cut.then_some(all.max_rows);
+    Ok(download::export("quarantine", "csv", cut, Body::from_stream(exported.rows)))
 }
 
 /// Connects to the target, and says which of its rejected rows are asked for.

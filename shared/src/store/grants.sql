@@ -27,6 +27,8 @@ grant select, insert, update on elt.backfill_windows, elt.backfills to elt_api;
 grant select, insert, update on elt.incidents, elt.notifications to elt_api;
 grant select, insert, update, delete on elt.channels to elt_api;
 grant select on elt.run_profiles to elt_api;
+grant select, insert, delete on elt.shares to elt_api;
+grant select, insert, update, delete on elt.saved_filters to elt_api;
 
 -- Workers.
 grant select on elt._sqlx_migrations, elt.pauses, elt.queue_limits, elt.secret_keys, elt.secrets to elt_worker;
@@ -73,3 +75,4 @@ grant select (grant_hash, key_id, version, expires_at, renewed_by, renewed_until
 grant select on elt.backfill_windows, elt.backfills to elt_reader;
 grant select on elt.incidents, elt.notifications to elt_reader;
 grant select (name, key_id, destination, created_at, created_by, updated_at, updated_by) on elt.channels to elt_reader;
+grant select on elt.shares to elt_reader;

@@ -134,6 +134,12 @@ pub enum TargetError {
     /// An export was ended because its reader was too slow, or because its time was over.
     #[error("the export was ended before all rows were read")]
     ExportEnded,
+    /// The rows have more bytes than an export may have.
+    #[error("the rows have more than {mib} MiB, the most that an export may have")]
+    ExportTooLarge {
+        /// The setting.
+        mib: u64,
+    },
     /// The database failed.
     #[error("could not read the target")]
     Database(#[source] sqlx::Error),
@@ -171,6 +177,7 @@ impl TargetError {
             Self::Cursor => Code::InvalidCursor,
             Self::Filter { .. } => Code::InvalidFilter,
             Self::ExportEnded => Code::ExportEnded,
+            Self::ExportTooLarge { .. } => Code::ExportTooLarge,
             Self::Database(_) => Code::TargetDatabase,
         }
     }
@@ -224,6 +231,7 @@ impl TargetError {
             Self::Cursor => "Start again from the first page.",
             Self::Filter { .. } => "Use a value of the column's type.",
             Self::ExportEnded => "Read the file faster, or export fewer rows with a filter.",
+            Self::ExportTooLarge { .. } => "Export fewer rows or columns with a filter.",
             Self::Database(_) => "Check the target server's log, then try again.",
         }
     }

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
-use sqlx::PgConnection;
+use sqlx::{AssertSqlSafe, PgConnection};
 use tokio::sync::mpsc::{self, error::SendTimeoutError};
 use tokio::time::timeout;
 
-use super::page::{ROWS, condition, filter_error, order, shown_columns};
+use super::page::{ROWS, condition, filter_error, order, set_timeout, shown_columns};
 use super::{PageColumn, PageQuery, TableRef, TargetError, quote_ident};
 
 /// Chunks on their way to a slow reader.
@@ -19,6 +19,8 @@ const CHUNKS: usize = 16;
 pub struct Export {
     /// At most this many rows.
     pub max_rows: u64,
+    /// At most this many MiB of values.
+    pub max_mib: u64,
     /// Put a `'` before texts that a spreadsheet would take for a formula.
     pub for_spreadsheets: bool,
     /// Time after which the export is ended, finished or not.
@@ -27,8 +29,52 @@ pub struct Export {
     pub unread: Duration,
 }
 
+/// The rows of an export.
+pub struct Exported<S> {
+    /// Whether the table has more rows than the export, so that its file must say that it is not whole.
+    pub is_cut: bool,
+    /// The rows.
+    pub rows: S,
+}
+
+/// What an export selects, in a transaction that has begun and sees the table at one moment.
+pub(super) struct Selection {
+    pub(super) columns: Vec<PageColumn>,
+    pub(super) is_cut: bool,
+    /// What follows the list of fields.
+    rest: String,
+}
+
+impl Selection {
+    /// Begins a transaction that cannot write, and looks whether the table has more rows than the export may have.
+    pub(super) async fn begin(
+        connection: &mut PgConnection,
+        table: &TableRef,
+        query: &PageQuery,
+        export: &Export,
+    ) -> Result<Self, TargetError> {
+        let existing =
+            table.existing(connection).await?.ok_or_else(|| TargetError::NoTable { table: table.to_string() })?;
+        let columns = shown_columns(&existing, query)?;
+        let (condition, order) = (condition(&existing, &query.filters)?, order(&existing, &query.sort)?);
+        sqlx::raw_sql("begin isolation level repeatable read, read only").execute(&mut *connection).await?;
+        set_timeout(connection, &format!("{}ms", export.longest.as_millis())).await?;
+        let (from, most) = (format!("from {} {ROWS}{condition}", table.sql()), export.max_rows);
+        let more = format!("select exists (select {from} offset {most})");
+        let is_cut = sqlx::query_scalar(AssertSqlSafe(more)).fetch_one(connection).await.map_err(filter_error)?;
+        Ok(Self { columns, is_cut, rest: format!("{from}{order} limit {most}") })
+    }
+
+    /// The query with a field for each column.
+    pub(super) fn sql(&self, field: impl Fn(&PageColumn) -> String) -> String {
+        let fields: Vec<_> = self.columns.iter().map(field).collect();
+        format!("select {} {}", fields.join(", "), self.rest)
+    }
+}
+
 /// The rows of a query as CSV with a header, without the query's limit. The connection is closed when the export ends,
-/// whether or not the stream is read to its end; `held` is dropped then.
+/// whether or not the stream is read to its end; `held` is dropped then. A stream that would have too many bytes ends with an
+/// error, so that its file does not look like a whole one.
 ///
 /// # Errors
 /// [`TargetError::NoTable`], a column that does not exist, a filter that does not fit; database failures.
@@ -38,28 +84,14 @@ pub async fn export_csv<H: Send + 'static>(
     table: &TableRef,
     query: &PageQuery,
     export: Export,
-) -> Result<impl Stream<Item = Result<Bytes, TargetError>> + use<H>, TargetError> {
-    let existing =
-        table.existing(&mut connection).await?.ok_or_else(|| TargetError::NoTable { table: table.to_string() })?;
-    let columns = shown_columns(&existing, query)?;
-    let (condition, order) = (condition(&existing, &query.filters)?, order(&existing, &query.sort)?);
-    let fields: Vec<_> = columns.iter().map(|column| field(column, export.for_spreadsheets)).collect();
-    let sql = format!(
-        "copy (select {} from {} {ROWS}{condition}{order} limit {}) to stdout (format csv)",
-        fields.join(", "),
-        table.sql(),
-        export.max_rows
-    );
-    sqlx::query(
-        "select set_config('statement_timeout', $1, false), set_config('default_transaction_read_only', 'on', false)",
-    )
-    .bind(format!("{}ms", export.longest.as_millis()))
-    .execute(&mut connection)
-    .await?;
+) -> Result<Exported<impl Stream<Item = Result<Bytes, TargetError>> + use<H>>, TargetError> {
+    let selection = Selection::begin(&mut connection, table, query, &export).await?;
+    let select = selection.sql(|column| field(column, export.for_spreadsheets));
+    let sql = format!("copy ({select}) to stdout (format csv)");
 
     // Reading happens in a task of its own: it ends when the reader goes away, and the connection with it.
     let (sender, mut receiver) = mpsc::channel(CHUNKS);
-    let copying = copy_out(connection, sql, sender, export.unread);
+    let copying = copy_out(connection, sql, sender, export);
     let copying = tokio::spawn(async move {
         let _held = held;
         match timeout(export.longest, copying).await.unwrap_or(Err(Ended)) {
@@ -83,8 +115,9 @@ pub async fn export_csv<H: Send + 'static>(
             None => Some((Err(TargetError::ExportEnded), None)),
         }
     });
-    let header = Bytes::from(header(&columns, export.for_spreadsheets));
-    Ok(stream::iter([Ok(header)]).chain(stream::iter(first.map(Ok))).chain(rest).fuse())
+    let header = Bytes::from(header(&selection.columns, export.for_spreadsheets));
+    let rows = stream::iter([Ok(header)]).chain(stream::iter(first.map(Ok))).chain(rest).fuse();
+    Ok(Exported { is_cut: selection.is_cut, rows })
 }
 
 /// The first line. elt writes it, because the server would cut a name that the `'` makes too long.
@@ -107,8 +140,9 @@ async fn copy_out(
     mut connection: PgConnection,
     sql: String,
     sender: mpsc::Sender<Result<Bytes, TargetError>>,
-    unread: Duration,
+    export: Export,
 ) -> Result<(), Ended> {
+    let mut left = export.max_mib << 20;
     let mut chunks = match connection.copy_out_raw(&sql).await {
         Ok(chunks) => chunks,
         Err(error) => {
@@ -118,8 +152,15 @@ async fn copy_out(
         }
     };
     while let Some(chunk) = chunks.next().await {
+        let size = chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
+        if size > left {
+            tracing::info!("an export was ended, because its rows have more than {} MiB", export.max_mib);
+            let _ = sender.send_timeout(Err(TargetError::ExportTooLarge { mib: export.max_mib }), export.unread).await;
+            return Ok(());
+        }
+        left -= size;
         // A reader that has gone away is not worth a line in the log.
-        match sender.send_timeout(chunk.map_err(filter_error), unread).await {
+        match sender.send_timeout(chunk.map_err(filter_error), export.unread).await {
             Ok(()) => {}
             Err(SendTimeoutError::Closed(_)) => return Ok(()),
             Err(SendTimeoutError::Timeout(_)) => return Err(Ended),

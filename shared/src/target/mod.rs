@@ -10,7 +10,7 @@
 //! - [`page`]: sorted, filtered pages for the data view
 //! - `groups`: rows counted by their values
 //! - `values`: what a query of a config selects
-//! - [`export`]: all rows of the data view as CSV
+//! - [`export`]: all rows of the data view as CSV; `export_rows`: as values
 //! - [`source_state`]: the cursors of incremental sources
 //! - [`quote`]: names and texts inside SQL
 //! - [`error`]: why a target cannot be used
@@ -19,6 +19,7 @@ pub mod address;
 mod connect;
 mod error;
 mod export;
+mod export_rows;
 mod groups;
 pub mod guard;
 mod page;
@@ -35,7 +36,8 @@ pub(crate) use address::percent_decoded;
 pub use address::{AddressProblem, Author, CertificateFiles, Host, TargetAddress, is_loopback};
 pub use connect::{connect, connect_evenly, connect_watched, hung_up};
 pub use error::TargetError;
-pub use export::{Export, export_csv};
+pub use export::{Export, Exported, export_csv};
+pub use export_rows::{Batch, TableRows, export_rows};
 pub use groups::{Group, count_groups};
 pub use guard::AnswerLimits;
 pub use page::{Compare, Filter, Page, PageColumn, PageQuery, Sort, read_page};

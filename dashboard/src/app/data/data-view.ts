@@ -1,9 +1,10 @@
 import { ChangeDetectionStrategy, Component, computed, inject, input, linkedSignal } from '@angular/core';
 import { MatDialog } from '@angular/material/dialog';
+import { MatMenuModule } from '@angular/material/menu';
 import { Router } from '@angular/router';
 import { map } from 'rxjs';
 
-import { Condition, DataApi, DataPage, Target } from '../core/api/data';
+import { Condition, DataApi, DataPage, FileFormat, Target } from '../core/api/data';
 import { ColumnProfile } from '../core/api/models';
 import { ProfilesApi } from '../core/api/profiles';
 import { saveAnswer } from '../core/files';
@@ -12,6 +13,7 @@ import { query } from '../core/query';
 import { Session } from '../core/session';
 import { Shortcuts } from '../core/shortcuts';
 import { Submission } from '../core/submission';
+import { Toaster } from '../core/toaster';
 import { ProfileDialog, ProfileSubject } from '../profile/profile-dialog';
 import { Empty } from '../shared/empty';
 import { FileDrop } from '../shared/file-drop';
@@ -25,6 +27,8 @@ import { ColumnMenu } from './column-menu';
 import { Look, SIZES, Several, addressOf, lookOf } from './data-address';
 import { DataGrid } from './data-grid';
 import { FilterForm, conditionWords } from './filter-form';
+import { SavedFilters, SavedLook } from './saved-filters';
+import { SharedChoice, SharedChosen } from './shared-choice';
 import { TargetFile } from './target-file';
 
 /** A page of rows and its position in the table, kept together so that the shown position always fits the shown rows. */
@@ -35,7 +39,7 @@ interface Shown extends DataPage {
   size: number;
 }
 
-/** The rows of a target table, found through a config version or through a YAML file. */
+/** The rows of a target table, found through a config version, through a share, or through a YAML file. */
 @Component({
   selector: 'app-data-view',
   templateUrl: './data-view.html',
@@ -47,10 +51,13 @@ interface Shown extends DataPage {
     FileDrop,
     FilterForm,
     Icon,
+    MatMenuModule,
     PageHeader,
     PipelineSelect,
     ProblemView,
     QueryState,
+    SavedFilters,
+    SharedChoice,
   ],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
@@ -59,10 +66,13 @@ export class DataView {
   private readonly profiles = inject(ProfilesApi);
   private readonly dialog = inject(MatDialog);
   private readonly router = inject(Router);
+  private readonly toaster = inject(Toaster);
   protected readonly isAdmin = inject(Session).role() === 'admin';
 
   /** Config version whose target is shown. */
   readonly config = input<string>();
+  /** Pipeline whose table is shared with the user. */
+  readonly shared = input<string>();
   readonly sort = input<string>();
   readonly filter = input<Several>();
   readonly hide = input<Several>();
@@ -77,9 +87,13 @@ export class DataView {
   protected readonly target = computed<Target | undefined>(() => {
     const file = this.file();
     if (file !== undefined) return { yaml: file.yaml };
+    const shared = this.shared();
+    if (shared) return { shared, table: this.table() };
     const config = Number(this.config());
     return this.isAdmin && config > 0 ? { config, table: this.table() } : undefined;
   });
+  /** The pipeline whose shared table is shown. */
+  protected readonly sharedNow = computed(() => (this.file() === undefined ? this.shared() : undefined));
   protected readonly look = computed<Look>(
     () =>
       lookOf({
@@ -167,7 +181,17 @@ export class DataView {
 
   protected pick(config: string): void {
     this.file.set(undefined);
-    void this.router.navigate([], { queryParams: { config: config || null, table: null } });
+    void this.router.navigate([], { queryParams: { config: config || null, table: null, shared: null } });
+  }
+
+  /** Shows a table that is shared with the user. What was chosen for another one does not fit it. */
+  protected pickShared({ pipeline, table }: SharedChosen): void {
+    this.file.set(undefined);
+    void this.router.navigate([], { queryParams: { shared: pipeline || null, table: table || null } });
+  }
+
+  protected showSaved(saved: SavedLook): void {
+    this.show({ ...saved, offset: 0 });
   }
 
   protected openProfile(column: ColumnProfile): void {
@@ -223,12 +247,17 @@ export class DataView {
       this.show({ offset: Math.floor((shown.total - 1) / this.step(shown)) * this.step(shown) });
   }
 
-  protected save(): void {
+  protected save(format: FileFormat): void {
     const target = this.target();
     if (target === undefined) return;
     const { sort, conditions, internal } = this.look();
-    const rows = this.api.csv(target, { sort, conditions, internal });
-    this.download.send(rows, (answer) => saveAnswer(answer, 'rows.csv'));
+    const rows = this.api.file(target, { sort, conditions, internal }, format);
+    this.download.send(rows, (answer) => {
+      saveAnswer(answer, `rows.${format}`);
+      const cut = answer.headers.get('elt-export-cut');
+      if (cut !== null)
+        this.toaster.say(`The table has more rows: the file has the first ${count(Number(cut))}`);
+    });
   }
 
   /** Rows from one page to the next. A page has fewer rows than were asked for when the table is wide. */

@@ -6,6 +6,7 @@ import { Observable, filter, map } from 'rxjs';
 import { BackfillDialog, BackfillOf } from '../backfills/backfill-dialog';
 import { BackfillView, PauseView, PipelineView } from '../core/api/models';
 import { PipelinesApi } from '../core/api/pipelines';
+import { ShareDialog } from '../shares/share-dialog';
 import { Confirmation } from '../shared/confirm';
 import { PauseDialog, Pausing } from './pause-dialog';
 import { resumeQuestion } from './pause-words';
@@ -34,6 +35,11 @@ export class PipelineActions {
   /** Pauses a pipeline, or ends its pause. Emits the pause, or null when there is none any more; nothing on Cancel. */
   pauseOrResume({ name, pause }: Pick<PipelineView, 'name' | 'pause'>): Observable<PauseView | null> {
     return pause ? this.resume(pause) : this.pause(name);
+  }
+
+  /** Chooses the users who read the table of a pipeline. */
+  share({ name }: Pick<PipelineView, 'name'>): void {
+    this.dialog.open<ShareDialog, string>(ShareDialog, { data: name, width: '480px' });
   }
 
   private pause(name: string): Observable<PauseView> {

@@ -69,6 +69,16 @@ pub(super) const ENTRIES: &[Entry] = &[
         ..OF_A_REQUEST
     },
     Entry {
+        code: Code::ExportTooLarge,
+        happened: "The rows do not fit into the file that was asked for.",
+        why: "They have more bytes than `ELT_EXPORT_MIB` allows, or a cell has more than the 32,767 characters that a cell of \
+            Excel holds.",
+        next_step: "Export fewer rows or columns with a filter, or as CSV, whose cells have no limit.",
+        example: "the column note has a value of 40,000 characters, and a cell of Excel holds 32,767",
+        seen: &[Seen::Api(422)],
+        ..OF_A_REQUEST
+    },
+    Entry {
         code: Code::InvalidBackfill,
         happened: "The range cannot be divided into windows as it was asked for.",
         why: "The beginning, the end or the length of a window cannot be read; the range is empty or ends in the future; it has \
@@ -94,6 +104,16 @@ pub(super) const ENTRIES: &[Entry] = &[
         next_step: "Send a file whose name ends in .yaml or .yml.",
         example: "Invalid file format",
         seen: &[Seen::Api(400)],
+        ..OF_A_REQUEST
+    },
+    Entry {
+        code: Code::InvalidSavedFilter,
+        happened: "A filter cannot be saved as it was sent.",
+        why: "Its name is empty, has more than 100 characters or characters that cannot be printed; a condition is not written \
+            `column:op:value`; or all of it has more than 16,000 bytes.",
+        next_step: "Correct it and send it again.",
+        example: "the name of a saved filter has 1 to 100 printable characters",
+        seen: &[Seen::Api(422)],
         ..OF_A_REQUEST
     },
     Entry {
@@ -190,6 +210,15 @@ pub(super) const ENTRIES: &[Entry] = &[
         ..OF_A_REQUEST
     },
     Entry {
+        code: Code::NotShareable,
+        happened: "The table of the pipeline cannot be shared.",
+        why: "Only users have uploaded its config. A config of a user does not decide what other users read.",
+        next_step: "Look at the config and upload it as an admin.",
+        example: "no config of the pipeline orders that an admin has uploaded is there",
+        seen: &[Seen::Api(409)],
+        ..OF_A_REQUEST
+    },
+    Entry {
         code: Code::NothingToResume,
         happened: "The backfill has no window that could be loaded again.",
         why: "It goes on by itself, is being canceled, or has loaded every window.",
@@ -238,6 +267,16 @@ pub(super) const ENTRIES: &[Entry] = &[
         ..OF_A_REQUEST
     },
     Entry {
+        code: Code::SharedTableUnavailable,
+        happened: "A shared table cannot be read at the moment.",
+        why: "Its config cannot be used, or its database refused the connection or failed. Users do not learn more about the \
+            server; the log names the code of the reason.",
+        next_step: "Ask an admin, who finds the code in the log and opens the table on the page Data.",
+        example: "the table of the pipeline orders cannot be read at the moment",
+        seen: &[Seen::Api(502)],
+        ..OF_A_REQUEST
+    },
+    Entry {
         code: Code::TableNotNamed,
         happened: "A config with a table for each file was asked for its table.",
         why: "`target.table` is a pattern, so it is not known which table is meant.",
@@ -253,6 +292,15 @@ pub(super) const ENTRIES: &[Entry] = &[
         next_step: "Wait until one of them has ended.",
         example: "as many data views and exports are open as this server allows",
         seen: &[Seen::Api(503)],
+        ..OF_A_REQUEST
+    },
+    Entry {
+        code: Code::TooManySavedFilters,
+        happened: "The user has as many saved filters for this table as one may have.",
+        why: "A user may save 50 for each pipeline.",
+        next_step: "Delete one that is not needed any more.",
+        example: "you have saved 50 filters for this table already",
+        seen: &[Seen::Api(409)],
         ..OF_A_REQUEST
     },
     Entry {

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::types::Json;
 use sqlx::{FromRow, PgConnection, PgExecutor};
+use uuid::Uuid;
 
 use super::{sealed, secret_keys};
 use crate::config::{InboxRules, StartRules, content_key};
@@ -260,6 +261,30 @@ pub async fn newest(db: impl PgExecutor<'_>, name: &str) -> sqlx::Result<Option<
     sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "select {COLUMNS} from config_history where name = $1 order by version desc limit 1"
     )))
+    .bind(name)
+    .fetch_optional(db)
+    .await
+}
+
+/// The newest version of a pipeline that an admin has uploaded. `None`: there is none, or no pipeline of this name.
+pub async fn newest_by_admin(db: impl PgExecutor<'_>, name: &str) -> sqlx::Result<Option<ConfigVersion>> {
+    sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "select {COLUMNS} from config_history where name = $1 and by_admin order by version desc limit 1"
+    )))
+    .bind(name)
+    .fetch_optional(db)
+    .await
+}
+
+/// The version that decides which table of a pipeline a user reads: the newest that an admin has uploaded. `None`: the
+/// pipeline is not shared with the user, or there is no such version.
+pub async fn shared_with(db: impl PgExecutor<'_>, user: Uuid, name: &str) -> sqlx::Result<Option<ConfigVersion>> {
+    sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "select {COLUMNS} from config_history
+         where name = $2 and by_admin and exists (select from shares where user_id = $1 and pipeline = $2)
+         order by version desc limit 1"
+    )))
+    .bind(user)
     .bind(name)
     .fetch_optional(db)
     .await

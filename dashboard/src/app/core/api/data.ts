@@ -3,6 +3,8 @@ import { Injectable, inject } from '@angular/core';
 import { Observable } from 'rxjs';
 
 import { dataDataView$FormData } from './generated/fn/data/data-data-view-form-data';
+import { sharedTablesExport$Csv } from './generated/fn/shared-tables/shared-tables-export-csv';
+import { sharedTablesRows } from './generated/fn/shared-tables/shared-tables-rows';
 import { DataView } from './generated/models/data-view';
 
 export const OPERATORS = ['eq', 'ne', 'lt', 'le', 'gt', 'ge', 'contains', 'null', 'not_null'] as const;
@@ -30,8 +32,15 @@ export function conditionOf(text: string): Condition | undefined {
   return undefined;
 }
 
-/** The target to read: that of a config version, for admins, or that of a YAML. `table`: which one, of a table for each file. */
-export type Target = { config: number; table?: string } | { yaml: string };
+/**
+ * The target to read: that of a config version, for admins, that of a pipeline that is shared with the user, or that of a
+ * YAML. `table`: which one, of a table for each file.
+ */
+export type Target =
+  { config: number; table?: string } | { shared: string; table?: string } | { yaml: string };
+
+/** The kind of an exported file. Excel files are made of shared tables only. */
+export type FileFormat = 'csv' | 'xlsx';
 
 /** Some rows of a target table. */
 export type DataPage = Omit<DataView, 'rows'> & { rows: Record<string, unknown>[] };
@@ -52,19 +61,29 @@ export class DataApi {
   private readonly http = inject(HttpClient);
 
   page(target: Target, query: DataQuery): Observable<DataPage> {
-    return this.http.post<DataPage>(dataDataView$FormData.PATH, formOf(target), {
-      params: paramsOf(target, query),
-    });
+    const params = paramsOf(target, query);
+    if ('shared' in target)
+      return this.http.get<DataPage>(pathOf(sharedTablesRows.PATH, target.shared), { params });
+    return this.http.post<DataPage>(dataDataView$FormData.PATH, formOf(target), { params });
   }
 
-  csv(target: Target, query: DataQuery): Observable<HttpResponse<Blob>> {
-    const params = paramsOf(target, { ...query, limit: undefined, offset: undefined }).set('format', 'csv');
+  /** All rows as a file. */
+  file(target: Target, query: DataQuery, format: FileFormat): Observable<HttpResponse<Blob>> {
+    const params = paramsOf(target, { ...query, limit: undefined, offset: undefined }).set('format', format);
+    if ('shared' in target) {
+      const path = pathOf(sharedTablesExport$Csv.PATH, target.shared);
+      return this.http.get(path, { params, observe: 'response', responseType: 'blob' });
+    }
     return this.http.post(dataDataView$FormData.PATH, formOf(target), {
       params,
       observe: 'response',
       responseType: 'blob',
     });
   }
+}
+
+function pathOf(path: string, pipeline: string): string {
+  return path.replace('{name}', encodeURIComponent(pipeline));
 }
 
 function formOf(target: Target): FormData {
@@ -76,13 +95,11 @@ function formOf(target: Target): FormData {
 
 function paramsOf(target: Target, query: DataQuery): HttpParams {
   let params = new HttpParams();
-  if ('config' in target) {
-    params = params.set('config_id', target.config);
-    if (target.table) params = params.set('table', target.table);
-  }
+  if ('config' in target) params = params.set('config_id', target.config);
+  if (!('yaml' in target) && target.table) params = params.set('table', target.table);
   if (query.sort) params = params.set('sort', query.sort);
   if (query.limit !== undefined) params = params.set('limit', query.limit);
-  if (query.internal) params = params.set('internal', true);
+  if (query.internal && !('shared' in target)) params = params.set('internal', true);
   if (query.offset) params = params.set('offset', query.offset);
   for (const { column, operator, value } of query.conditions) {
     params = params.append('filter', spelled({ column, operator, value }));

@@ -1,0 +1,115 @@
+//! Shared tables as files.
+
+use std::path::{Path as FilePath, PathBuf};
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use elt_shared::explained::Code;
+use elt_shared::target::PageQuery;
+use tokio::fs::File;
+use tokio_util::io::ReaderStream;
+use tokio_util::sync::CancellationToken;
+use utoipa::IntoParams;
+
+use super::access;
+use crate::AppState;
+use crate::audit::{AuditNote, Origin};
+use crate::auth::{Data, OnPipelines};
+use crate::download;
+use crate::error::{Error, Problem, Result};
+use crate::extract::{Params, Path};
+use crate::target_errors::tell_of_shared;
+use crate::targets::OpenTarget;
+use crate::xlsx::{self, WriteError};
+
+/// Which rows, and what kind of file.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes the parameters")]
+struct ExportParameters {
+    /// `csv` (the default) or `xlsx`.
+    format: Option<String>,
+    /// `true`: a CSV keeps texts that look like formulas as they are.
+    raw: Option<bool>,
+    /// Which table, when there is a table for each file.
+    table: Option<String>,
+    /// Columns to sort by, separated by commas; `-amount` sorts the largest first.
+    sort: Option<String>,
+    /// `column:op:value`, any number of times; op is one of eq, ne, lt, le, gt, ge, contains, null, not_null.
+    #[param(style = Form, explode)]
+    filter: Option<Vec<String>>,
+    /// Only these columns, separated by commas.
+    columns: Option<String>,
+}
+
+/// The rows of a shared table as a file, up to `ELT_EXPORT_ROWS` and `ELT_EXPORT_MIB`. The name of a file that has not all rows
+/// says so, and the header `Elt-Export-Cut` has their number. A CSV with too many bytes breaks off with an error.
+#[utoipa::path(get, path = "/shared-tables/{name}/export", tag = "shared tables", security(("token" = []), ("api_token" = ["data"])),
+    params(ExportParameters), responses(
+    (status = 200, content((String = "text/csv"), (String = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"))),
+    (status = 404, body = Problem), (status = 422, body = Problem), (status = 429, body = Problem), (status = 502, body = Problem),
+    (status = 503, body = Problem)))]
+pub async fn export(
+    State(state): State<AppState>,
+    caller: OnPipelines<Data>,
+    note: AuditNote,
+    origin: Origin,
+    Path(name): Path<String>,
+    Params(parameters): Params<Vec<(String, String)>>,
+) -> Result<Response> {
+    note.object("pipeline", &name);
+    let field = |name: &str| parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+    let as_workbook = match field("format") {
+        None | Some("csv") => false,
+        Some("xlsx") => true,
+        Some(other) => return Err(Error::invalid_query(format!("format is csv or xlsx, not {other:?}"))),
+    };
+    let (target, query) = access::open(&state, &caller, &name, &parameters).await?;
+    let table = target.table.clone();
+    let object = format!("pipeline {name}, table {table}");
+    origin.note(&state, &caller, "GET /shared-tables/{name}/export", &object).await?;
+    if as_workbook {
+        return workbook(&state, target, &query, &name).await;
+    }
+    let export = state.settings.export_of(field("raw") != Some("true"));
+    let exported = target.export(&table, &query, export).await.map_err(|error| tell_of_shared(error, &name))?;
+    let cut = exported.is_cut.then_some(export.max_rows);
+    Ok(download::export(&table.table, "csv", cut, Body::from_stream(exported.rows)))
+}
+
+/// The rows as a workbook. It is written to the disk before the first byte is sent, so that a failure is an answer and not half a
+/// file.
+async fn workbook(state: &AppState, target: OpenTarget, query: &PageQuery, pipeline: &str) -> Result<Response> {
+    let mut export = state.settings.export_of(false);
+    export.max_rows = export.max_rows.min(xlsx::MOST_ROWS);
+    let table = target.table.table.clone();
+    let told = |error| tell_of_shared(error, pipeline);
+    let (exported, permit) = target.export_rows(query, export).await.map_err(told)?;
+    // Dropped when the client goes away while the file is written.
+    let (stop, folder) = (CancellationToken::new(), folder(&state.settings.data_dir));
+    let _stop = stop.clone().drop_guard();
+    let writing = tokio::task::spawn_blocking(move || {
+        let _permit = permit;
+        xlsx::write(&folder, exported.rows, &stop)
+    });
+    let written = writing.await.map_err(|error| Error::internal("write a workbook", error))?;
+    let file = written.map_err(|error| match error {
+        WriteError::Rows(error) => told(error),
+        WriteError::CellTooLong { .. } => Error::refused(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            Code::ExportTooLarge,
+            error.to_string(),
+            "Hide the column, filter the row out, or export as CSV, whose cells have no limit.",
+        ),
+        error => Error::internal("write a workbook", error),
+    })?;
+    let cut = exported.is_cut.then_some(export.max_rows);
+    Ok(download::export(&table, "xlsx", cut, Body::from_stream(ReaderStream::new(File::from_std(file)))))
+}
+
+/// Where a workbook is written. The file has no name, so it is gone with the process.
+fn folder(data_dir: &FilePath) -> PathBuf {
+    if data_dir.is_dir() { data_dir.to_owned() } else { std::env::temp_dir() }
+}
