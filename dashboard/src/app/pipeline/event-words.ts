@@ -8,6 +8,7 @@ export const EVENT_WORDS: Record<NotificationView['event'], string> = {
   drift: 'Columns have changed',
   volume: 'Fewer rows than expected',
   stale: 'Nothing was loaded for too long',
+  no_worker: 'No worker takes its runs',
   missed: 'The schedule missed a run',
   recovered: 'Something is over',
   test: 'A test of a channel',

@@ -185,7 +185,7 @@ fn quiet_hours_are_two_times_of_a_zone() {
     );
     let refused = |quiet: &str| problems(&with(&item(quiet))).join("; ");
     for (quiet, problem) in [
-        ("{from: 22:00}", "notify[0].quiet: missing field \"to\""),
+        ("{from: 22:00}", "notify[0].quiet: missing key \"to\""),
         ("{from: 25:00, to: 07:00}", "notify[0].quiet.from: expected a time of the day such as 22:00, found \"25:00\""),
         ("{from: 07:00, to: 07:00}", "notify[0].quiet: begins and ends at the same time"),
         ("{from: 22:00, to: 07:00, timezone: Mars}", "notify[0].quiet.timezone: expected an IANA time zone"),
