@@ -158,6 +158,9 @@ impl Command {
     }
 }
 
+/// Bytes of the stack of each thread that runs futures. Those of a run are deep, most of all in a build without optimisation.
+const STACK: usize = 8 << 20;
+
 fn main() -> ExitCode {
     if let Err(error) = leave_the_drivers_variables() {
         return exit::explain(&error);
@@ -174,7 +177,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(code) => return code,
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(STACK).build() {
         Ok(runtime) => runtime,
         Err(error) => return exit::explain(&anyhow::Error::new(error).context("could not start the async runtime")),
     };

@@ -43,7 +43,7 @@ async fn of_api(
             Choice { key: "for_each".to_owned(), reason, confidence: Confidence::Certain, ..Choice::default() };
         return Ok(SourcePreview { choices: vec![choice], ..SourcePreview::default() });
     }
-    let proposal = propose::propose(index, source, table, context).await?;
+    let proposal = Box::pin(propose::propose(index, source, table, context)).await?;
     let wish =
         Wish { table: table.to_owned(), target: String::new(), references: References::Secrets, by: "the preview" };
     let yaml = with_config.then(|| proposal.config(source, &wish)).transpose();

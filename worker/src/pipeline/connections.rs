@@ -26,13 +26,13 @@ pub async fn test(context: &RunContext) -> Result<RunReport> {
     let extract = ExtractContext { never: Vec::new(), young: YoungFiles::Take, ..context.extract_context() };
     let mut report = RunReport { table: context.config.target.table.to_string(), ..RunReport::default() };
     if let Some(of) = context.run.options.get(OPTION_PREVIEW) {
-        return show(context, &extract, of == PREVIEW_OF_URL, report).await;
+        return Box::pin(show(context, &extract, of == PREVIEW_OF_URL, report)).await;
     }
     for (index, source) in context.config.sources.iter().enumerate() {
         if context.stop.is_cancelled() {
             return Err(PipelineError::Stopped);
         }
-        report.connections.push(probe::probe(index, source, &extract).await);
+        report.connections.push(Box::pin(probe::probe(index, source, &extract)).await);
     }
     report.connections.push(try_target(context).await);
     // A run would fail before it reads anything.
@@ -60,7 +60,7 @@ async fn show(
         if context.stop.is_cancelled() {
             return Err(PipelineError::Stopped);
         }
-        let preview = preview::preview(index, source, &report.table, propose, extract).await;
+        let preview = Box::pin(preview::preview(index, source, &report.table, propose, extract)).await;
         match &preview.problem {
             None => tracing::info!("{} was looked at with {} requests", preview.what, preview.requests),
             Some(problem) => tracing::warn!(code = problem.code.as_str(), "{}: {}", preview.what, problem.message),

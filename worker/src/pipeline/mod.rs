@@ -34,6 +34,7 @@ mod work_folder;
 
 use elt_shared::runs::RunKind;
 use elt_shared::runs::report::RunReport;
+use futures::future::LocalBoxFuture;
 
 use crate::error::Result;
 use crate::run_context::RunContext;
@@ -47,13 +48,15 @@ pub async fn run(context: &RunContext) -> Result<RunReport> {
     if context.config.target.has_tables() {
         return tables::run(context).await;
     }
-    match context.run.kind {
-        RunKind::Run => extract_and_load::run(context).await,
-        RunKind::Plan => extract_and_load::plan(context).await,
-        RunKind::Replay => extract_and_load::replay(context).await,
-        RunKind::Undo => undo::run(context).await,
-        RunKind::Check => check::check(context).await,
-        RunKind::Verify => verify::run(context).await,
-        RunKind::TestConnection => connections::test(context).await,
-    }
+    // On the heap, because a poll of a future of this size takes much of a thread's stack.
+    let steps: LocalBoxFuture<'_, Result<RunReport>> = match context.run.kind {
+        RunKind::Run => Box::pin(extract_and_load::run(context)),
+        RunKind::Plan => Box::pin(extract_and_load::plan(context)),
+        RunKind::Replay => Box::pin(extract_and_load::replay(context)),
+        RunKind::Undo => Box::pin(undo::run(context)),
+        RunKind::Check => Box::pin(check::check(context)),
+        RunKind::Verify => Box::pin(verify::run(context)),
+        RunKind::TestConnection => Box::pin(connections::test(context)),
+    };
+    steps.await
 }

@@ -105,8 +105,8 @@ pub async fn look_within(
             Ok(looker.only_a_run("the API is read in pages and no single request says whether they changed"))
         }
         Method::Probe => looker.guarded(looker.probe()).await,
-        Method::Since(incremental) => looker.guarded(looker.since(incremental)).await,
-        Method::Answer => looker.guarded(looker.answer()).await,
+        Method::Since(incremental) => Box::pin(looker.guarded(looker.since(incremental))).await,
+        Method::Answer => Box::pin(looker.guarded(looker.answer())).await,
     }
 }
 

@@ -93,7 +93,7 @@ pub async fn propose(
         answer_bytes: PAGE_BYTES,
         ..HttpLimits::default()
     };
-    let looked = async { Ok(look(index, source, table, context, &limits).await) };
+    let looked = async { Ok(Box::pin(look(index, source, table, context, &limits)).await) };
     guarded(source, &context.stop, &limits, looked).await?.map_err(|error| login::explain(error, source))
 }
 
@@ -126,7 +126,7 @@ async fn look(
         let proposed = paging.as_ref().and_then(Paging::value);
         if let Some(value) = &proposed {
             let source = second_page::with_paging(source, path.as_ref(), value);
-            second = Some(second_page::fetch(index, source.as_ref(), &page, context, limits).await);
+            second = Some(Box::pin(second_page::fetch(index, source.as_ref(), &page, context, limits)).await);
         }
         choices.push(second_page::judge(paging, second.as_ref(), rows.len()));
     }
