@@ -215,7 +215,9 @@ async fn a_marker_stays_as_long_as_its_run_and_old_rejected_rows_go() {
         loader.sql(&marker).await;
     }
     loader.sql(&format!("delete from _elt_loads where run_id = '{young}'")).await;
-    sqlx::query("delete from run_attempts").execute(&loader.control).await.expect("deleted");
+    for referring in ["delete from run_attempts", "delete from run_profiles"] {
+        sqlx::query(referring).execute(&loader.control).await.expect("deleted");
+    }
     sqlx::query("update runs set id = $2 where id = $1")
         .bind(context.run.id)
         .bind(there)

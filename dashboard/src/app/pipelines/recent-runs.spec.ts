@@ -67,7 +67,7 @@ describe('the health of a pipeline', () => {
   });
 
   it('has the words of the limit in its config', () => {
-    expect(freshnessWords({ freshness_seconds: 93_600 })).toBe('may be 26 h old');
+    expect(freshnessWords({ freshness_seconds: 93_600 })).toBe('at most 26 h old');
     expect(freshnessWords({})).toBeUndefined();
   });
 });

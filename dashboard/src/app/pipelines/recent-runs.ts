@@ -72,10 +72,10 @@ export function rowWords(runs: readonly RecentRun[]): string {
   return `New rows of the last ${runs.length} runs, the oldest first: ${rows}`;
 }
 
-/** How old the loaded rows may be, as `freshness` of the config says: `may be 26 h old`. */
+/** How old the loaded rows may be, as `freshness` of the config says: `at most 26 h old`. */
 export function freshnessWords(pipeline: Pick<PipelineView, 'freshness_seconds'>): string | undefined {
   const seconds = pipeline.freshness_seconds;
-  return seconds ? `may be ${interval(seconds)} old` : undefined;
+  return seconds ? `at most ${interval(seconds)} old` : undefined;
 }
 
 /** How a pipeline stands, in words and as a tone. */
@@ -86,15 +86,22 @@ export interface Health {
   why: string;
 }
 
+function hasEnded({ state }: Pick<RecentRun, 'state'>): boolean {
+  return state !== 'queued' && state !== 'running';
+}
+
 /** How a pipeline stands: the worst of what is known of it. */
 export function healthOf(pipeline: PipelineView): Health {
-  const last = pipeline.last_run;
+  // A run that has not ended says nothing yet.
+  const last = pipeline.recent_runs.filter(hasEnded).at(-1) ?? pipeline.last_run;
   if (!pipeline.runnable)
     return { tone: 'bad', label: 'Cannot run', why: 'Its newest version has problems: see its config.' };
   if (last?.state === 'failed')
     return { tone: 'bad', label: 'Failing', why: 'Its last run failed: see why on the page of the run.' };
   if (last?.outcome === 'nothing_loaded')
     return { tone: 'bad', label: 'Nothing loaded', why: 'Its last run had rows to load and loaded none.' };
+  if (last?.state === 'stopped')
+    return { tone: 'warn', label: 'Stopped', why: 'Its last run was stopped before it had loaded.' };
   if (pipeline.stale)
     return { tone: 'warn', label: 'Stale', why: 'No run has loaded for longer than its config allows.' };
   if (pipeline.pause)
@@ -103,5 +110,5 @@ export function healthOf(pipeline: PipelineView): Health {
     return { tone: 'warn', label: 'With warnings', why: 'Its last run loaded, with warnings.' };
   if (!pipeline.loaded_at)
     return { tone: '', label: 'Not loaded yet', why: 'No run of it has loaded anything so far.' };
-  return { tone: 'good', label: 'Healthy', why: 'The last run that ended loaded, and nothing is overdue.' };
+  return { tone: 'good', label: 'Healthy', why: 'A run has loaded, and nothing that is known is wrong.' };
 }
