@@ -167,7 +167,7 @@ test('a pipeline has a page, whatever its name, with the numbers that SQL has', 
   await page.getByRole('link', { name: 'Status' }).click();
   await expect(page.getByRole('region', { name: 'Health' })).toContainText(/Paused\s+by admin/);
   await page.getByRole('button', { name: 'Resume', exact: true }).click();
-  await page.getByRole('dialog').getByRole('button', { name: 'Resume', exact: true }).click();
+  await page.getByRole('alertdialog').getByRole('button', { name: 'Resume', exact: true }).click();
   await expect(page.getByRole('button', { name: 'Pause', exact: true })).toBeVisible();
 });
 

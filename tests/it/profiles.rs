@@ -72,7 +72,9 @@ async fn a_profile_says_what_sql_says_of_the_table() {
     let lengths = app
         .rows("select min(length(note)) as min, max(length(note)) as max, round(avg(length(note)), 2)::float8 as average from people")
         .await;
-    assert_eq!(column(&view, "note")["length"], lengths[0]);
+    let length = &column(&view, "note")["length"];
+    assert_eq!((&length["min"], &length["max"]), (&lengths[0]["min"], &lengths[0]["max"]));
+    assert_eq!(length["average"].as_f64(), lengths[0]["average"].as_f64());
     for name in ["city", "note", "active"] {
         let top = app
             .rows(&format!(
