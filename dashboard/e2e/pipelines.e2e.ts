@@ -189,8 +189,9 @@ test('a failed run is compared with the last one that worked', async ({ admin: p
 
   // The same two, chosen in the list of runs.
   await page.goto('/ui/runs?name=seas');
-  for (const box of await page.getByRole('checkbox', { name: 'Choose the run of seas' }).all())
-    await box.check();
+  const boxes = page.getByRole('checkbox', { name: 'Choose the run of seas' });
+  await expect(boxes).toHaveCount(2);
+  for (const box of await boxes.all()) await box.check();
   await page.getByRole('button', { name: 'Compare the two' }).click();
   await expect(page).toHaveURL(new RegExp(`a=${worked.id}&b=${failed.id}$`));
 });
