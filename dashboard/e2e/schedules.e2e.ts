@@ -27,6 +27,8 @@ test('a job that is run watches its sources from then on, until it is stopped', 
   await row.getByRole('button', { name: 'Resume watched' }).click();
   await expect(row).toContainText('Active');
   await row.getByRole('link', { name: 'watched' }).click();
+  await expect(page.getByRole('heading', { level: 1, name: 'watched' })).toBeVisible();
+  await page.goto('/ui/runs?name=watched');
   await expect(page.getByRole('row', { name: /Changed source/ }).first()).toContainText('Clean');
 
   await page.goto('/ui/schedules');
