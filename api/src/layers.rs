@@ -76,7 +76,13 @@ fn cors(origins: &[String]) -> CorsLayer {
             HeaderName::from_static("traceparent"),
             client::X_REQUEST_ID,
         ])
-        .expose_headers([header::LOCATION, header::RETRY_AFTER, header::CONTENT_DISPOSITION, client::X_REQUEST_ID])
+        .expose_headers([
+            header::LOCATION,
+            header::RETRY_AFTER,
+            header::CONTENT_DISPOSITION,
+            client::X_REQUEST_ID,
+            HeaderName::from_static("elt-export-cut"),
+        ])
         .max_age(Duration::from_secs(600))
 }
 

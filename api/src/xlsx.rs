@@ -51,6 +51,8 @@ pub fn write(folder: &Path, rows: TableRows, stop: &CancellationToken) -> Result
     let TableRows { columns, mut batches } = rows;
     let mut workbook = Workbook::new();
     workbook.set_tempdir(folder)?;
+    // A sheet may have more than 4 GiB of XML.
+    workbook.use_zip_large_file(true);
     let sheet = workbook.add_worksheet_with_constant_memory();
     let sheet = sheet?;
     for (place, column) in (0..).zip(&columns) {

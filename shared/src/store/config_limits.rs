@@ -50,7 +50,9 @@ pub async fn delete(db: impl PgExecutor<'_>, id: i64) -> sqlx::Result<Deletion> 
                     exists (select from runs r where r.config_id = c.id)
                         or exists (select from schedules s where s.config_id = c.id)
                         or exists (select from backfills b where b.config_id = c.id) as in_use,
-                    not exists (select from config_history n where n.name = c.name and n.version > c.version) as newest
+                    not exists (select from config_history n where n.name = c.name and n.version > c.version)
+                        or c.by_admin and not exists (select from config_history n
+                               where n.name = c.name and n.by_admin and n.version > c.version) as newest
              from config_history c where c.id = $1
          ), deleted as (
              delete from config_history c using asked
@@ -85,6 +87,9 @@ pub async fn remove_never_run(db: impl PgExecutor<'_>, days: u16, limit: i64) ->
                and not exists (select from schedules s where s.config_id = c.id)
                and not exists (select from backfills b where b.config_id = c.id)
                and exists (select from config_history n where n.name = c.name and n.version > c.version)
+               -- The newest version of an admin decides what is shared, whatever users upload after it.
+               and (not c.by_admin or exists (select from config_history n
+                        where n.name = c.name and n.by_admin and n.version > c.version))
              order by c.id limit $2))"#,
     )
     .bind(i32::from(days))

@@ -1,6 +1,5 @@
 //! All rows of the data view as values, in batches, for files that elt writes itself.
 
-use futures::StreamExt;
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 use tokio::sync::mpsc;
@@ -14,8 +13,10 @@ use super::{Export, Exported, PageColumn, PageQuery, TableRef, TargetError, quot
 const BATCHES: usize = 2;
 /// Rows of a batch at most.
 const BATCH_ROWS: usize = 500;
-/// Bytes after which a batch is full.
+/// Bytes that a batch should have.
 const BATCH_BYTES: u64 = 1 << 20;
+/// Bytes that count for each cell, because a workbook has about as many for a cell of one digit.
+const CELL_BYTES: u64 = 32;
 
 /// Some rows: a value for each column, as PostgreSQL writes it.
 pub type Batch = Vec<Vec<Option<String>>>;
@@ -56,31 +57,37 @@ pub async fn export_rows<H: Send + 'static>(
     Ok(Exported { is_cut, rows: TableRows { columns, batches } })
 }
 
+/// Reads through a cursor, because the rows of one answer of a target are bounded.
 async fn read(
     connection: &mut PgConnection,
     sql: String,
     sender: &mpsc::Sender<Result<Batch, TargetError>>,
     max_mib: u64,
 ) -> Result<(), TargetError> {
-    let mut rows = sqlx::query(AssertSqlSafe(sql)).persistent(false).fetch(connection);
-    let (mut batch, mut size, mut total) = (Vec::new(), 0, 0);
-    while let Some(row) = rows.next().await {
-        let row = values(&row.map_err(filter_error)?)?;
-        size += row.iter().flatten().map(|value| value.len() as u64).sum::<u64>();
-        if total + size > max_mib << 20 {
+    let declare = format!("declare elt_export no scroll cursor for {sql}");
+    sqlx::raw_sql(AssertSqlSafe(declare)).execute(&mut *connection).await.map_err(filter_error)?;
+    let (mut rows, mut total) = (1, 0);
+    loop {
+        let fetch = format!("fetch {rows} from elt_export");
+        let fetched = sqlx::query(AssertSqlSafe(fetch)).persistent(false).fetch_all(&mut *connection).await;
+        let batch: Batch = fetched.map_err(filter_error)?.iter().map(values).collect::<sqlx::Result<_>>()?;
+        let (number, size) = (batch.len(), batch.iter().map(|row| size_of(row)).sum::<u64>());
+        total += size;
+        if total > max_mib << 20 {
             return Err(TargetError::ExportTooLarge { mib: max_mib });
         }
-        batch.push(row);
-        if batch.len() == BATCH_ROWS || size >= BATCH_BYTES {
-            total += size;
-            size = 0;
-            if sender.send(Ok(std::mem::take(&mut batch))).await.is_err() {
-                return Ok(());
-            }
+        if number == 0 || sender.send(Ok(batch)).await.is_err() {
+            return Ok(());
         }
+        // As many rows as fill a batch, if they are as large as these, and at most twice as many as before.
+        let fitting = BATCH_BYTES * number as u64 / size.max(1);
+        rows = usize::try_from(fitting).unwrap_or(BATCH_ROWS).clamp(1, (2 * number).min(BATCH_ROWS));
     }
-    let _ = sender.send(Ok(batch)).await;
-    Ok(())
+}
+
+/// The size of a row in bytes, with what each cell takes beside its value.
+fn size_of(row: &[Option<String>]) -> u64 {
+    row.iter().map(|value| CELL_BYTES + value.as_ref().map_or(0, |value| value.len() as u64)).sum()
 }
 
 fn values(row: &PgRow) -> sqlx::Result<Vec<Option<String>>> {

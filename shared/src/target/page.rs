@@ -178,9 +178,12 @@ pub(super) fn shown_columns(existing: &Existing, query: &PageQuery) -> Result<Ve
         all.map(|column| PageColumn { name: column.name.clone(), sql_type: column.sql_type.clone() }).collect();
     match &query.columns {
         None => Ok(all),
+        // A column that is named again is shown once, so that a short request cannot make a wide answer.
         Some(names) => names
             .iter()
-            .map(|name| {
+            .enumerate()
+            .filter(|(place, name)| !names[..*place].contains(name))
+            .map(|(_, name)| {
                 all.iter()
                     .find(|column| column.name == *name)
                     .cloned()

@@ -58,7 +58,7 @@ pub async fn open(
         None if target.has_tables() => return Err(table_not_named(pipeline)),
         None => target,
     };
-    let query = table_query::of(parameters)?;
+    let query = PageQuery { internal: false, ..table_query::of(parameters)? };
     refuse_internal(&query).map_err(|error| tell_of_shared(error, pipeline))?;
     let opened = targets::open_shared(state, caller, &target).await?;
     Ok((opened.map_err(|error| tell_of_shared(error, pipeline))?, query))

@@ -1,6 +1,8 @@
 //! Shared tables as files.
 
+use std::io;
 use std::path::{Path as FilePath, PathBuf};
+use std::time::Instant;
 
 use axum::body::Body;
 use axum::extract::State;
@@ -8,6 +10,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use elt_shared::explained::Code;
 use elt_shared::target::PageQuery;
+use futures::StreamExt;
 use tokio::fs::File;
 use tokio_util::io::ReaderStream;
 use tokio_util::sync::CancellationToken;
@@ -90,11 +93,8 @@ async fn workbook(state: &AppState, target: OpenTarget, query: &PageQuery, pipel
     // Dropped when the client goes away while the file is written.
     let (stop, folder) = (CancellationToken::new(), folder(&state.settings.data_dir));
     let _stop = stop.clone().drop_guard();
-    let writing = tokio::task::spawn_blocking(move || {
-        let _permit = permit;
-        xlsx::write(&folder, exported.rows, &stop)
-    });
-    let written = writing.await.map_err(|error| Error::internal("write a workbook", error))?;
+    let writing = tokio::task::spawn_blocking(move || (xlsx::write(&folder, exported.rows, &stop), permit));
+    let (written, permit) = writing.await.map_err(|error| Error::internal("write a workbook", error))?;
     let file = written.map_err(|error| match error {
         WriteError::Rows(error) => told(error),
         WriteError::CellTooLong { .. } => Error::refused(
@@ -106,7 +106,13 @@ async fn workbook(state: &AppState, target: OpenTarget, query: &PageQuery, pipel
         error => Error::internal("write a workbook", error),
     })?;
     let cut = exported.is_cut.then_some(export.max_rows);
-    Ok(download::export(&table, "xlsx", cut, Body::from_stream(ReaderStream::new(File::from_std(file)))))
+    let end = Instant::now() + export.longest;
+    let rows = ReaderStream::new(File::from_std(file)).map(move |chunk| {
+        // The file takes room on the disk until the client has all of it, and so long it is one of the user's connections.
+        let _held = &permit;
+        if Instant::now() < end { chunk } else { Err(io::ErrorKind::TimedOut.into()) }
+    });
+    Ok(download::export(&table, "xlsx", cut, Body::from_stream(rows)))
 }
 
 /// Where a workbook is written. The file has no name, so it is gone with the process.
