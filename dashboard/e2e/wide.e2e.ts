@@ -100,9 +100,12 @@ test('headers are reached one after the other by the keyboard', async ({ admin: 
   await expect(page.getByText(`1–100 of ${ROWS}`)).toBeVisible();
   await grid(page).focus();
   for (let at = 0; at < 30; at++) {
-    await page.keyboard.press('Tab');
-    // The next header may only now be drawn.
-    await expect(page.locator(':focus')).toContainText(`column_${at}`);
+    // A header with a profile is two stops, and the next one may only now be drawn.
+    await expect(async () => {
+      await page.keyboard.press('Tab');
+      const header = page.locator('th:focus-within, [role=columnheader]:focus-within').last();
+      await expect(header).toContainText(new RegExp(`column_${at}(?!\\d)`), { timeout: 1000 });
+    }).toPass({ intervals: [0], timeout: 10_000 });
   }
   await expect(page.locator(':focus')).toBeInViewport();
 });
