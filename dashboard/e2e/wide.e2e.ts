@@ -15,7 +15,7 @@ let widest: number;
 let long: number;
 
 function yamlOf(name: string, folder: string): string {
-  return `name: ${name}\nsources:\n  - type: local\n    path: ${folder}\ntarget:\n  table: ${name}\n`;
+  return `name: ${name}\nsources:\n  - type: local\n    path: ${folder}\nload: { profile: none }\ntarget:\n  table: ${name}\n`;
 }
 
 async function load(name: string, columns: number, rows: number, cell: (y: number, x: number) => string) {
@@ -100,12 +100,9 @@ test('headers are reached one after the other by the keyboard', async ({ admin: 
   await expect(page.getByText(`1–100 of ${ROWS}`)).toBeVisible();
   await grid(page).focus();
   for (let at = 0; at < 30; at++) {
-    // A header with a profile is two stops, and the next one may only now be drawn.
-    await expect(async () => {
-      await page.keyboard.press('Tab');
-      const header = page.locator('th:focus-within, [role=columnheader]:focus-within').last();
-      await expect(header).toContainText(new RegExp(`column_${at}(?!\\d)`), { timeout: 1000 });
-    }).toPass({ intervals: [0], timeout: 10_000 });
+    await page.keyboard.press('Tab');
+    // The next header may only now be drawn.
+    await expect(page.locator(':focus')).toContainText(`column_${at}`);
   }
   await expect(page.locator(':focus')).toBeInViewport();
 });
