@@ -197,6 +197,47 @@ async fn rows_of_others_in_the_default_partition_move_into_their_new_partition()
 }
 
 #[tokio::test]
+async fn rows_stay_in_the_default_partition_when_others_would_see_them_deleted() {
+    let foreign_key = "alter table t add primary key (id, sold_at);
+                       create table child (id bigint, sold_at date, foreign key (id, sold_at) references t on delete cascade);
+                       insert into t (id, sold_at) values (8, '2026-07-05'); insert into child values (8, '2026-07-05')";
+    let trigger = "create function note() returns trigger language plpgsql as 'begin raise ''deleted''; end';
+                   create trigger noted after delete on t for each row execute function note();
+                   insert into t (id, sold_at) values (8, '2026-07-05')";
+    for owner in [foreign_key, trigger] {
+        let loader = Loader::start().await;
+        loader.only("a.csv", "id,sold_at\n1,2026-01-05\n");
+        loader.load(MONTHS, "").await;
+        loader.sql(owner).await;
+        loader.only("b.csv", "id,sold_at\n2,2026-07-06\n3,2026-05-01\n");
+        let report = loader.load(MONTHS, "").await;
+        assert_eq!(report.rows_inserted, 2);
+        assert_eq!(places(&loader).await, ["t_2026_01|1", "t_default|2", "t_2026_05|3", "t_default|8"]);
+        let said = report.warnings.join(" ");
+        assert!(
+            said.contains("1 of the table's ranges of a month got no partition, because rows of them are in"),
+            "{said}"
+        );
+        let again = loader.load(MONTHS, "").await;
+        assert_eq!((again.rows_inserted, again.rows_duplicate), (0, 2));
+        if owner == foreign_key {
+            assert_eq!(loader.count("child").await, 1);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_replace_leaves_one_row_when_somebody_has_moved_it_to_another_time() {
+    let loader = Loader::start().await;
+    loader.only("a.csv", "id,sold_at\n1,2026-01-05\n2,2026-02-05\n");
+    loader.load(MONTHS, "load: {mode: replace}\n").await;
+    loader.sql("update t set sold_at = '2026-02-07' where id = 1").await;
+    let report = loader.load(MONTHS, "load: {mode: replace}\n").await;
+    assert_eq!((report.rows_inserted, report.rows_duplicate, report.rows_deleted), (1, 1, 1));
+    assert_eq!(loader.rows("select id, sold_at from t order by id").await, ["1|2026-01-05", "2|2026-02-05"]);
+}
+
+#[tokio::test]
 async fn a_merge_updates_rows_within_their_partition() {
     let loader = Loader::start().await;
     let merge = "load: {mode: merge, key: [id, Sold_At]}\n";

@@ -2,8 +2,12 @@
 
 use std::io::Write as _;
 
+use crate::frame::value::is_exact_double;
+
 /// Most characters of a number in the short form, so that it has at most fifteen digits.
 const SHORT_NUMBER: usize = 16;
+/// 2^53, from which on doubles are further apart than whole numbers.
+const MIDDLES: f64 = 9_007_199_254_740_992.0;
 const NANOS_PER_DAY: i128 = 86_400_000_000_000;
 
 /// The unit of a time or timestamp.
@@ -40,7 +44,7 @@ fn write(out: &mut Vec<u8>, arguments: std::fmt::Arguments<'_>) {
     let _ = out.write_fmt(arguments);
 }
 
-/// Writes the shortest digits that are read as this double again. With more than fifteen digits it is in scientific
+/// Writes digits that are read as this double again, the shortest ones where those say it exactly. With more than fifteen digits it is in scientific
 /// notation, which no reader takes for an exact decimal.
 pub(super) fn double(value: f64, out: &mut Vec<u8>) {
     let start = out.len();
@@ -50,6 +54,12 @@ pub(super) fn double(value: f64, out: &mut Vec<u8>) {
     if serde_json::to_writer(&mut *out, &value).is_err() || out.len() - start > SHORT_NUMBER {
         out.truncate(start);
         write(out, format_args!("{value:e}"));
+    }
+    // Digits in the very middle between two doubles are no exact value to a reader, and 17 digits always are. Below 2^53 there
+    // are none: the middle has more digits than the shortest text.
+    if value.abs() >= MIDDLES && !is_exact_double(&out[start..], value) {
+        out.truncate(start);
+        write(out, format_args!("{value:.16e}"));
     }
 }
 

@@ -154,7 +154,7 @@ impl StagedWriter<'_> {
         let mut deleted = 0;
         match task.config().mode {
             LoadMode::Merge => merge::drop_superseded(tx, table, &task.layout, delivered, row_counts).await?,
-            LoadMode::Replace => deleted = replace::delete_others(tx, table, hashed, &task.drift).await?,
+            LoadMode::Replace => deleted = replace::delete_others(tx, table, hashed, &task.drift, delivered).await?,
             LoadMode::Append => {}
         }
         // A merge has dropped equal rows by their keys already.

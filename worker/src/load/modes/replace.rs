@@ -10,11 +10,13 @@ use crate::error::PipelineError;
 use crate::load::Halt;
 use crate::load::session::{ROW_HASH, RUN_ID};
 use crate::load::staging::STAGING;
+use crate::load::table::partitions::delivered::Delivered;
 use crate::load::table::triggers;
 
 /// Deletes the rows that are not staged, or all rows when rows are not recognised by their hash (`hashed` is false).
 /// `drift` names the table's columns that this run does not fill: a row with a value in such a column is deleted, too, unless
-/// the server filled the column when elt inserted the row, because it would do so again.
+/// the server filled the column when elt inserted the row, because it would do so again. `delivered`: of a table that is
+/// partitioned by a column, in which a row whose column was changed is another one than the staged row of its hash.
 ///
 /// # Errors
 /// Database failures; a trigger or rule that keeps old rows.
@@ -23,11 +25,14 @@ pub async fn delete_others(
     table: &TableRef,
     hashed: bool,
     drift: &[Drift],
+    delivered: Option<&Delivered>,
 ) -> Result<u64, Halt> {
     let mut others = String::new();
     if hashed {
+        let same = delivered.map(Delivered::has_same_time).unwrap_or_default();
         others.push_str(&format!(
-            " where (t.{ROW_HASH} is null or not exists (select from {STAGING} s where s.{ROW_HASH} = t.{ROW_HASH}))"
+            " where (t.{ROW_HASH} is null
+                     or not exists (select from {STAGING} s where s.{ROW_HASH} = t.{ROW_HASH}{same}))"
         ));
         let filled = filled_by_server(tx, table).await?;
         for change in drift {

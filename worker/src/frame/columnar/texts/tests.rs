@@ -80,6 +80,13 @@ fn bytes_are_written_as_bytea() {
     assert_eq!(text(|out| uuid(&[0xA0; 16], out)), "a0a0a0a0-a0a0-a0a0-a0a0-a0a0a0a0a0a0");
 }
 
+#[test]
+fn digits_in_the_middle_between_two_doubles_are_written_with_more_of_them() {
+    assert_eq!(text(|out| double(32_912_881_295_189_272.0, out)), "3.2912881295189272e16");
+    assert_eq!(text(|out| double(1e300, out)), "1e+300");
+    assert_eq!(text(|out| double(-9_007_199_254_740_992.0, out)), "-9.007199254740992e15");
+}
+
 proptest! {
     #[test]
     fn a_double_is_read_back_and_is_never_an_exact_decimal_of_many_digits(value: f64) {

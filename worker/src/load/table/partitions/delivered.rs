@@ -148,6 +148,11 @@ impl Delivered {
         unknown
     }
 
+    /// The condition that a row of the table `t` and the staged row `s` have the same value in the column, after others.
+    pub fn has_same_time(&self) -> String {
+        format!(" and s.{0} is not distinct from t.{0}", self.column)
+    }
+
     /// The column of the staging table by which rows are inserted first, so that each partition and its index are filled page by
     /// page.
     pub fn order(&self) -> String {

@@ -11,7 +11,6 @@ use super::delivered::STEPS;
 use super::{RangeKey, names, rows};
 use crate::error::PipelineError;
 use crate::load::Halt;
-use crate::load::table::replica_identity;
 use crate::load::table::shape::TableDdl;
 
 /// Most partitions that one load creates.
@@ -73,10 +72,29 @@ pub async fn create_missing(
     let (overlapping, missing): (Vec<_>, Vec<_>) = missing.into_iter().partition(|missing| missing.overlaps);
     // Late rows need no partition ahead, because there is one already after the newest rows.
     let ahead = ahead.iter().filter(|range| !range.overlaps && !range.is_between);
-    for range in missing.iter().chain(ahead) {
-        create(tx, ddl, key, range, default).await?;
+    let wanted: Vec<_> = missing.iter().chain(ahead).collect();
+    if !wanted.is_empty() {
+        // Attaching takes this lock as well. Taken now, no other session adds a row of a range while its partition is made.
+        let lock = format!("lock table {} in access exclusive mode", default.sql());
+        sqlx::raw_sql(AssertSqlSafe(lock)).execute(&mut *tx).await?;
     }
-    Ok(overlapping.first().map(|first| {
+    let mut kept = Vec::new();
+    for range in wanted {
+        if !create(tx, ddl, key, range, default).await? {
+            kept.push(range);
+        }
+    }
+    let stays = kept.first().map(|first| {
+        format!(
+            "{} of the table's ranges of a {} got no partition, because rows of them are in the default partition {default}, and \
+             moving them would be a deletion to its triggers, foreign keys or subscribers (the first: from {} to {})",
+            kept.len(),
+            key.every.word(),
+            first.low,
+            first.high
+        )
+    });
+    let overlap = overlapping.first().map(|first| {
         format!(
             "{} of the table's ranges of a {} got no partition, because partitions of another length have a part of them (the \
              first: from {} to {}): rows that no partition has a place for are in the default partition {default}",
@@ -85,7 +103,9 @@ pub async fn create_missing(
             first.low,
             first.high
         )
-    }))
+    });
+    let all: Vec<String> = stays.into_iter().chain(overlap).collect();
+    Ok((!all.is_empty()).then(|| all.join(". ")))
 }
 
 /// The ranges of time that begin at `steps` and lie in no partition. Partitions of other lengths count as well, such as those of
@@ -124,18 +144,27 @@ fn missing_query(table: &TableRef, key: &RangeKey, steps: &str) -> String {
 }
 
 /// Creates the partition of a range. Rows of the range that the default partition has move into it, because PostgreSQL refuses
-/// a partition that rows of the default one belong to.
+/// a partition that rows of the default one belong to. False: they cannot move, and the range has no partition.
 async fn create(
     tx: &mut PgConnection,
     ddl: &mut TableDdl<'_>,
     key: &RangeKey,
     range: &Missing,
     default: &TableRef,
-) -> Result<(), Halt> {
+) -> Result<bool, Halt> {
     let table = ddl.table();
+    let (column, low, high) = (quote_ident(&key.name), key.literal(&range.low), key.literal(&range.high));
+    let which = format!("{column} >= {low} and {column} < {high}");
+    let has_rows = format!("select exists (select from {} where {which})", default.sql());
+    let has_rows: bool = sqlx::query_scalar(AssertSqlSafe(has_rows)).fetch_one(&mut *tx).await?;
+    if has_rows && notices_deletions(tx, default).await? {
+        return Ok(false);
+    }
     let name = names::free(tx, table, &names::suffix(key.every, &range.low)).await?;
     create_table(tx, ddl, &name).await?;
-    move_rows(tx, ddl, key, range, (default, &name)).await?;
+    if has_rows {
+        move_rows(tx, ddl, &which, (default, &name)).await?;
+    }
     let attach = format!(
         "alter table {} attach partition {} for values from ('{}') to ('{}')",
         table.sql(),
@@ -143,7 +172,26 @@ async fn create(
         range.low,
         range.high
     );
-    Ok(ddl.execute(tx, attach).await?)
+    ddl.execute(tx, attach).await?;
+    Ok(true)
+}
+
+/// Whether something besides the table changes when rows are deleted from its default partition: a trigger, a foreign key of
+/// another table, a rule, or a subscriber of a publication.
+async fn notices_deletions(tx: &mut PgConnection, default: &TableRef) -> sqlx::Result<bool> {
+    // Bit 3 of `tgtype` stands for deletions. Foreign keys of other tables are triggers, too. A publication may name the
+    // partitioned table instead.
+    sqlx::query_scalar(
+        "select exists (select from pg_trigger where tgrelid = to_regclass($1) and tgenabled <> 'D' and tgtype & 8 <> 0)
+             or exists (select from pg_class where oid = to_regclass($1) and relhasrules)
+             or exists (select from pg_publication_tables published
+                        join pg_namespace n on n.nspname = published.schemaname
+                        join pg_class c on c.relnamespace = n.oid and c.relname = published.tablename
+                        where c.oid in (select relid from pg_partition_ancestors(to_regclass($1))))",
+    )
+    .bind(default.sql())
+    .fetch_one(tx)
+    .await
 }
 
 /// Creates a table like the partitioned one. Attaching adds indexes, triggers and foreign keys.
@@ -152,25 +200,13 @@ async fn create_table(tx: &mut PgConnection, ddl: &mut TableDdl<'_>, name: &Tabl
     ddl.execute(tx, format!("create table {} (like {} {like})", name.sql(), ddl.table().sql())).await
 }
 
-/// Moves the rows of a range from one partition to another table.
+/// Moves the rows that fit `which` from one partition to another table.
 async fn move_rows(
     tx: &mut PgConnection,
     ddl: &mut TableDdl<'_>,
-    key: &RangeKey,
-    range: &Missing,
+    which: &str,
     (from, to): (&TableRef, &TableRef),
 ) -> Result<(), Halt> {
-    let column = quote_ident(&key.name);
-    let (low, high) = (key.literal(&range.low), key.literal(&range.high));
-    let which = format!("{column} >= {low} and {column} < {high}");
-    let there: bool =
-        sqlx::query_scalar(AssertSqlSafe(format!("select exists (select from {} where {which})", from.sql())))
-            .fetch_one(&mut *tx)
-            .await?;
-    if !there {
-        return Ok(());
-    }
-    replica_identity::ensure(tx, from, &mut ddl.statements).await?;
     let columns: String = sqlx::query_scalar(
         "select string_agg(quote_ident(attname), ', ' order by attnum) from pg_attribute
          where attrelid = to_regclass($1) and attnum > 0 and not attisdropped and attgenerated = ''",
