@@ -5,7 +5,7 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 
 /// Number of rows after which an export was cut.
-const CUT: HeaderName = HeaderName::from_static("elt-export-cut");
+pub const CUT: HeaderName = HeaderName::from_static("elt-export-cut");
 
 /// The rows of a table. `cut`: the table has more rows than this number, and the name of the file says so.
 pub fn export(name: &str, suffix: &str, cut: Option<u64>, rows: Body) -> Response {

@@ -15,7 +15,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::error::Error;
 use crate::extract::MAX_YAML_BYTES;
-use crate::{AppState, audit, client, pool, routes};
+use crate::{AppState, audit, client, download, pool, routes};
 
 /// A YAML of the largest size, and the form around it.
 const MAX_BODY_BYTES: usize = MAX_YAML_BYTES + 64 * 1024;
@@ -81,7 +81,7 @@ fn cors(origins: &[String]) -> CorsLayer {
             header::RETRY_AFTER,
             header::CONTENT_DISPOSITION,
             client::X_REQUEST_ID,
-            HeaderName::from_static("elt-export-cut"),
+            download::CUT,
         ])
         .max_age(Duration::from_secs(600))
 }

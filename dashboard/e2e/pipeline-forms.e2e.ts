@@ -283,6 +283,7 @@ test('an SFTP server takes its password from the stored secrets', async ({ admin
   await expect(page).toHaveURL(/\/ui\/pipelines/);
   expect(await cronOf('np_sftp')).toBe('0 2 * * *');
   expect(await page.content()).not.toContain('canary-sftp-password');
+  await call('DELETE', '/secrets/np-sftp?force=true');
 });
 
 test('the page is usable with every kind of source, on a phone and in the dark', async ({ admin: page }) => {

@@ -110,8 +110,7 @@ async fn data_view(
         origin.note(&state, &caller, "POST /data-view?format=csv", &format!("table {table}")).await?;
         let export = state.settings.export_of(for_spreadsheets);
         let exported = target.export(&table, &query, export).await.map_err(told)?;
-        let cut = exported.is_cut.then_some(export.max_rows);
-        return Ok(download::export(&table.table, "csv", cut, Body::from_stream(exported.rows)));
+        return Ok(download::export(&table.table, "csv", exported.cut, Body::from_stream(exported.rows)));
     }
     let page = target.page(table, query).await.map_err(told)?;
     Ok(Json(DataView::from(page)).into_response())

@@ -218,8 +218,7 @@ async fn export(
     origin.note(&state, &caller, "GET /quarantine/export", &format!("table {table}")).await?;
     let all = state.settings.export_of(true);
     let exported = target.export(&table, &asked, all).await.map_err(|error| targets::tell(error, &caller))?;
-    let cut = exported.is_cut.then_some(all.max_rows);
-    Ok(download::export("quarantine", "csv", cut, Body::from_stream(exported.rows)))
+    Ok(download::export("quarantine", "csv", exported.cut, Body::from_stream(exported.rows)))
 }
 
 /// Connects to the target, and says which of its rejected rows are asked for.

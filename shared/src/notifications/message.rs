@@ -103,7 +103,6 @@ impl Message {
     /// The same message with the address of its page, in the dashboard of the installation at `base`.
     pub(super) fn linked(mut self, base: &Url) -> Self {
         let mut url = base.clone();
-        url.set_query(None);
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().push("ui");
             match (&self.run, self.pipeline.is_empty()) {

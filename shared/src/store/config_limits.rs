@@ -25,7 +25,7 @@ pub enum Deletion {
     Missing,
     /// A run or a schedule refers to it.
     InUse,
-    /// It is the newest version of its pipeline.
+    /// It is the newest version of its pipeline, or the newest that an admin has uploaded.
     Newest,
 }
 

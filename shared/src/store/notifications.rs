@@ -5,9 +5,10 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::types::Json;
-use sqlx::{FromRow, PgExecutor, PgPool};
+use sqlx::{AssertSqlSafe, FromRow, PgExecutor, PgPool};
 use uuid::Uuid;
 
+use super::queues::TAKES_RUNS;
 use crate::notifications::{Event, NotifyConfig, Sends};
 use crate::runs::leases::LEASE;
 use crate::text_enum::text_enum;
@@ -123,7 +124,7 @@ pub(crate) async fn without_worker(
     after: Duration,
     limit: i64,
 ) -> sqlx::Result<Vec<WaitingPipeline>> {
-    sqlx::query_as(
+    sqlx::query_as(AssertSqlSafe(format!(
         "select distinct on (r.name) r.name as pipeline, r.config_id, c.notify as config, r.queue
          from runs r join config_history c on c.id = r.config_id
          where r.state = 'queued' and r.kind = 'run' and r.part_of is null and r.held is null
@@ -131,8 +132,7 @@ pub(crate) async fn without_worker(
            and greatest(r.created_at, r.not_before) < now() - make_interval(secs => $1)
            and jsonb_path_exists(c.notify, '$.rules[*].on[*] ? (@ == \"no_worker\")')
            and not exists (select from workers w
-                           where w.queue = r.queue and w.stopped_at is null and not w.stopping
-                             and w.drain_asked_at is null and w.takes_nothing_because is null
+                           where w.queue = r.queue and {TAKES_RUNS}
                              and w.heartbeat_at > now() - make_interval(secs => $2))
            and not exists (select from pauses p
                            where p.scope = 'all' or (p.scope = 'queue' and p.name = r.queue)
@@ -140,7 +140,7 @@ pub(crate) async fn without_worker(
            and not exists (select from incidents i
                            where i.pipeline = r.name and i.event = 'no_worker' and i.closed_at is null)
          order by r.name, r.id limit $3",
-    )
+    )))
     .bind(after.as_secs_f64())
     .bind(LEASE.as_secs_f64())
     .bind(limit)
@@ -299,7 +299,7 @@ const COLUMNS: &str = "id, pipeline, event, message ->> 'title' as title, run_id
 /// Writes a message that any worker of its queue sends afterwards.
 pub(crate) async fn create(db: impl PgExecutor<'_>, new: &NewNotification<'_>) -> sqlx::Result<Notification> {
     let (config_id, entry) = new.config.unzip();
-    sqlx::query_as(sqlx::AssertSqlSafe(format!(
+    sqlx::query_as(AssertSqlSafe(format!(
         "insert into notifications (id, incident_id, pipeline, event, run_id, queue, config_id, entry, channel, destination,
                                     message, next_try_at, give_up_at)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
@@ -330,7 +330,7 @@ pub async fn list(
     before: Option<Uuid>,
     limit: i64,
 ) -> sqlx::Result<Vec<Notification>> {
-    sqlx::query_as(sqlx::AssertSqlSafe(format!(
+    sqlx::query_as(AssertSqlSafe(format!(
         "select {COLUMNS} from notifications
          where ($1::text is null or pipeline = $1) and ($2::text is null or state = $2) and ($3::uuid is null or id < $3)
          order by id desc limit $4"

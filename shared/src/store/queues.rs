@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
-use sqlx::{FromRow, PgExecutor};
+use sqlx::{AssertSqlSafe, FromRow, PgExecutor};
 
 use super::pauses::Pause;
 use crate::job::QUEUE;
@@ -10,6 +10,10 @@ use crate::runs::leases::LEASE;
 
 /// Largest number of runs that a limit may name.
 pub const LARGEST_LIMIT: u16 = 10_000;
+
+/// The condition that a worker takes runs, apart from its lease.
+pub(super) const TAKES_RUNS: &str =
+    "stopped_at is null and not stopping and drain_asked_at is null and takes_nothing_because is null";
 
 /// One queue.
 #[derive(Debug, Clone, FromRow)]
@@ -39,10 +43,10 @@ pub struct Queue {
 /// The queues that are in use, paused or limited, in the order of their names. Queues of single processes of `elt run` are
 /// left out.
 pub async fn list(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Queue>> {
-    sqlx::query_as(
+    sqlx::query_as(AssertSqlSafe(format!(
         "with alive as (
              select queue, concurrency from workers
-             where stopped_at is null and not stopping and drain_asked_at is null and takes_nothing_because is null
+             where {TAKES_RUNS}
                and heartbeat_at > now() - make_interval(secs => $1)
          ), names as (
              select $2 as name union select queue from alive union select queue from queue_limits
@@ -62,7 +66,7 @@ pub async fn list(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Queue>> {
                  order by p.scope desc limit 1) as pause
          from names left join queue_limits l on l.queue = names.name
          where names.name not like 'elt-run-%' order by names.name limit 1000",
-    )
+    )))
     .bind(LEASE.as_secs_f64())
     .bind(QUEUE)
     .fetch_all(db)

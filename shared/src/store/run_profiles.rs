@@ -13,8 +13,6 @@ use crate::runs::RunProfile;
 pub struct StoredProfile {
     /// The run.
     pub run_id: Uuid,
-    /// Its pipeline.
-    pub name: String,
     /// Its target table, as the config names it.
     pub target_table: String,
     /// When the run ended.
@@ -40,7 +38,7 @@ pub async fn keep(db: impl PgExecutor<'_>, run_id: Uuid, profile: &Value) -> sql
 /// The profile of a run. `None`: it has none.
 pub async fn find(db: impl PgExecutor<'_>, run_id: Uuid) -> sqlx::Result<Option<StoredProfile>> {
     sqlx::query_as(
-        "select p.run_id, p.name, p.target_table, r.finished_at, p.profile
+        "select p.run_id, p.target_table, r.finished_at, p.profile
          from run_profiles p join runs r on r.id = p.run_id where p.run_id = $1",
     )
     .bind(run_id)
@@ -59,7 +57,7 @@ pub async fn newest(
     limit: i64,
 ) -> sqlx::Result<Vec<StoredProfile>> {
     sqlx::query_as(
-        "select p.run_id, p.name, p.target_table, r.finished_at,
+        "select p.run_id, p.target_table, r.finished_at,
                 p.profile || jsonb_build_object('columns', (
                     select coalesce(jsonb_agg(one - 'top' - 'top_exact' - 'histogram' order by place), '[]')
                     from jsonb_array_elements(p.profile -> 'columns') with ordinality as listed (one, place)

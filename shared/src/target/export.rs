@@ -31,8 +31,8 @@ pub struct Export {
 
 /// The rows of an export.
 pub struct Exported<S> {
-    /// Whether the table has more rows than the export, so that its file must say that it is not whole.
-    pub is_cut: bool,
+    /// Number of rows after which the export was cut, which the name of its file says. `None`: it has all rows of the query.
+    pub cut: Option<u64>,
     /// The rows.
     pub rows: S,
 }
@@ -40,7 +40,7 @@ pub struct Exported<S> {
 /// What an export selects, in a transaction that has begun and sees the table at one moment.
 pub(super) struct Selection {
     pub(super) columns: Vec<PageColumn>,
-    pub(super) is_cut: bool,
+    pub(super) cut: Option<u64>,
     /// What follows the list of fields.
     rest: String,
 }
@@ -61,8 +61,8 @@ impl Selection {
         set_timeout(connection, &format!("{}ms", export.longest.as_millis())).await?;
         let (from, most) = (format!("from {} {ROWS}{condition}", table.sql()), export.max_rows);
         let more = format!("select exists (select {from} offset {most})");
-        let is_cut = sqlx::query_scalar(AssertSqlSafe(more)).fetch_one(connection).await.map_err(filter_error)?;
-        Ok(Self { columns, is_cut, rest: format!("{from}{order} limit {most}") })
+        let is_cut: bool = sqlx::query_scalar(AssertSqlSafe(more)).fetch_one(connection).await.map_err(filter_error)?;
+        Ok(Self { columns, cut: is_cut.then_some(most), rest: format!("{from}{order} limit {most}") })
     }
 
     /// The query with a field for each column.
@@ -117,7 +117,7 @@ pub async fn export_csv<H: Send + 'static>(
     });
     let header = Bytes::from(header(&selection.columns, export.for_spreadsheets));
     let rows = stream::iter([Ok(header)]).chain(stream::iter(first.map(Ok))).chain(rest).fuse();
-    Ok(Exported { is_cut: selection.is_cut, rows })
+    Ok(Exported { cut: selection.cut, rows })
 }
 
 /// The first line. elt writes it, because the server would cut a name that the `'` makes too long.

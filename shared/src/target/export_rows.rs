@@ -53,8 +53,8 @@ pub async fn export_rows<H: Send + 'static>(
             let _ = sender.send(Err(error)).await;
         }
     });
-    let Selection { columns, is_cut, .. } = selection;
-    Ok(Exported { is_cut, rows: TableRows { columns, batches } })
+    let Selection { columns, cut, .. } = selection;
+    Ok(Exported { cut, rows: TableRows { columns, batches } })
 }
 
 /// Reads through a cursor, because the rows of one answer of a target are bounded.

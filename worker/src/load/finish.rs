@@ -111,6 +111,8 @@ pub async fn commit(
         return Err(PipelineError::Internal(message).into());
     }
     let SecondPassResult { csv, rejected, profile, .. } = written.second_pass;
+    // The control database keeps all letters of the values, and the marker those that the target has.
+    let letters = task.layout.transcoded.then(|| profile.clone());
     report.profile = profile;
     report.combined_csv = csv.as_ref().map(|csv| csv.path().display().to_string());
     if task.layout.transcoded {
@@ -144,6 +146,9 @@ pub async fn commit(
     let unfinished = csv.as_ref().map(CombinedCsv::unfinished);
     // The marker comes last, because a retry takes it as the proof that everything else of this transaction is there.
     marker::finish(&mut *tx, table, attempt, &report, unfinished.as_deref()).await?;
+    if let Some(profile) = letters {
+        report.profile = profile;
+    }
     // This is the last moment at which a stop can still keep the rows out of the target.
     if task.context.stop.is_cancelled() {
         return Err(PipelineError::Stopped.into());

@@ -44,8 +44,8 @@ async fn delete(
         )),
         Deletion::Newest => Err(Error::conflict(
             Code::ConfigNewest,
-            "this is the newest version of its pipeline",
-            "Upload a newer version first.",
+            "this is the newest version of its pipeline, or the newest that an admin has uploaded",
+            "Upload a newer version first, as an admin if an admin has uploaded this one.",
         )),
     }
 }

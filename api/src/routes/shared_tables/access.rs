@@ -88,6 +88,7 @@ fn table_not_named(pipeline: &str) -> Error {
     Error::bad_request(Code::TableNotNamed, detail, "Name the table as well (`table`).")
 }
 
-fn not_shared(pipeline: &str) -> Error {
+/// The answer about a pipeline that is not shared, which is the same as about one that does not exist.
+pub fn not_shared(pipeline: &str) -> Error {
     Error::NotFound(format!("table of the pipeline {pipeline} that is shared with you"))
 }

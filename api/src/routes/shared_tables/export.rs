@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::{Path as FilePath, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::State;
@@ -26,6 +26,9 @@ use crate::extract::{Params, Path};
 use crate::target_errors::tell_of_shared;
 use crate::targets::OpenTarget;
 use crate::xlsx::{self, WriteError};
+
+/// Time for reading the rows of a workbook, which is written before the answer begins: an answer has a minute to begin.
+const READ_WITHIN: Duration = Duration::from_secs(45);
 
 /// Which rows, and what kind of file.
 #[derive(IntoParams)]
@@ -78,8 +81,7 @@ pub async fn export(
     }
     let export = state.settings.export_of(field("raw") != Some("true"));
     let exported = target.export(&table, &query, export).await.map_err(|error| tell_of_shared(error, &name))?;
-    let cut = exported.is_cut.then_some(export.max_rows);
-    Ok(download::export(&table.table, "csv", cut, Body::from_stream(exported.rows)))
+    Ok(download::export(&table.table, "csv", exported.cut, Body::from_stream(exported.rows)))
 }
 
 /// The rows as a workbook. It is written to the disk before the first byte is sent, so that a failure is an answer and not half a
@@ -87,6 +89,8 @@ pub async fn export(
 async fn workbook(state: &AppState, target: OpenTarget, query: &PageQuery, pipeline: &str) -> Result<Response> {
     let mut export = state.settings.export_of(false);
     export.max_rows = export.max_rows.min(xlsx::MOST_ROWS);
+    let longest = export.longest;
+    export.longest = longest.min(READ_WITHIN);
     let table = target.table.table.clone();
     let told = |error| tell_of_shared(error, pipeline);
     let (exported, permit) = target.export_rows(query, export).await.map_err(told)?;
@@ -105,14 +109,13 @@ async fn workbook(state: &AppState, target: OpenTarget, query: &PageQuery, pipel
         ),
         error => Error::internal("write a workbook", error),
     })?;
-    let cut = exported.is_cut.then_some(export.max_rows);
-    let end = Instant::now() + export.longest;
+    let end = Instant::now() + longest;
     let rows = ReaderStream::new(File::from_std(file)).map(move |chunk| {
         // The file takes room on the disk until the client has all of it, and so long it is one of the user's connections.
         let _held = &permit;
         if Instant::now() < end { chunk } else { Err(io::ErrorKind::TimedOut.into()) }
     });
-    Ok(download::export(&table, "xlsx", cut, Body::from_stream(rows)))
+    Ok(download::export(&table, "xlsx", exported.cut, Body::from_stream(rows)))
 }
 
 /// Where a workbook is written. The file has no name, so it is gone with the process.

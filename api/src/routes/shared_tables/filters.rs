@@ -89,7 +89,10 @@ pub async fn save_filter(
     access::require(&state, &caller, &name).await?;
     let view = checked(&filter, view)?;
     let mut tx = state.db.begin().await?;
-    let saved = saved_filters::put(&mut tx, caller.user.id, &name, &filter, &view).await?;
+    let saved = saved_filters::put(&mut tx, caller.user.id, &name, &filter, &view).await;
+    let is_revoked =
+        |error: &sqlx::Error| error.as_database_error().is_some_and(|error| error.is_foreign_key_violation());
+    let saved = saved.map_err(|error| if is_revoked(&error) { access::not_shared(&name) } else { error.into() })?;
     let saved = saved.ok_or_else(|| {
         Error::conflict(
             Code::TooManySavedFilters,

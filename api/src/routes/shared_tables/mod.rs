@@ -116,14 +116,11 @@ async fn tables(
 ) -> Result<Json<Page<LoadedTableView>>> {
     let after: Option<String> = page.after()?;
     let target = access::target(&state, &caller, &name).await?;
-    let mut rows = shared_tables::loaded(&state.db, &name, after.as_deref(), page.fetch()).await?;
+    let rows = shared_tables::loaded(&state.db, &name, after.as_deref(), page.fetch()).await?;
+    let mut page = Page::of(rows, &page, |row| row.table.clone(), LoadedTableView::from);
     // Those of an older config with another pattern are not shared.
-    let is_more = rows.len() as i64 == page.fetch();
-    let last = rows.get(page.limit().unsigned_abs() as usize - 1).map(|row| row.table.clone());
-    rows.truncate(page.limit().unsigned_abs() as usize);
-    rows.retain(|row| crate::targets::one_of_its_tables(&target, &row.table).is_some());
-    let next = last.filter(|_| is_more).map(|last| crate::page::cursor(&last));
-    Ok(Json(Page { data: rows.into_iter().map(Into::into).collect(), next }))
+    page.data.retain(|row| crate::targets::one_of_its_tables(&target, &row.table).is_some());
+    Ok(Json(page))
 }
 
 /// Which rows of a shared table.

@@ -5,6 +5,7 @@ import { ConfigsApi } from '../core/api/configs';
 import { ConfigView } from '../core/api/models';
 import { paged } from '../core/paged';
 import { settled } from '../core/settled';
+import { CompareButton, chooseTwo } from '../shared/compare-button';
 import { Empty } from '../shared/empty';
 import { Icon } from '../shared/icon';
 import { More } from '../shared/more';
@@ -22,7 +23,7 @@ const AGAIN_MS = 30_000;
   selector: 'app-configs',
   templateUrl: './configs.html',
   styleUrl: './configs.scss',
-  imports: [Empty, Icon, More, PageHeader, QueryState, RouterLink, SearchBox, Time],
+  imports: [CompareButton, Empty, Icon, More, PageHeader, QueryState, RouterLink, SearchBox, Time],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class Configs {
@@ -42,11 +43,8 @@ export class Configs {
     { every: AGAIN_MS },
   );
 
-  /** Chooses a version to compare. A third choice replaces the first. */
   protected choose(id: number): void {
-    this.chosen.update((chosen) =>
-      chosen.includes(id) ? chosen.filter((one) => one !== id) : [...chosen, id].slice(-2),
-    );
+    this.chosen.update((chosen) => chooseTwo(chosen, id));
   }
 
   protected remove(config: ConfigView): void {

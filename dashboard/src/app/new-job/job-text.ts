@@ -123,7 +123,7 @@ export class JobText {
     this.confirmation
       .ask({
         title: 'Discard the draft?',
-        words: 'The editor is emptied. The text was not uploaded, so it cannot be restored.',
+        words: 'The page begins again. The text was not uploaded, so it cannot be restored.',
         yes: 'Discard it',
         danger: true,
       })

@@ -22,6 +22,7 @@ import { query } from '../core/query';
 import { Shortcuts } from '../core/shortcuts';
 import { Submission } from '../core/submission';
 import { Toaster } from '../core/toaster';
+import { EditorHints } from '../editor/editor-hints';
 import { YamlEditor } from '../editor/yaml-editor';
 import { FileDrop } from '../shared/file-drop';
 import { Icon } from '../shared/icon';
@@ -56,6 +57,7 @@ function scheduledWords(schedule: Schedule): string {
     ProblemView,
     RouterLink,
     StartFromUrl,
+    EditorHints,
     YamlEditor,
   ],
   providers: [JobText],

@@ -22,7 +22,7 @@ export class ConfigForm {
     return this.text.remarks()[0] ?? { severity: 'error', message: 'This is not YAML.' };
   });
 
-  /** The text at a path; `''` when there is none. */
+  /** The text at a path; empty if the YAML has none there. */
   get(path: YamlPath): string {
     return textAt(this.tree(), path) ?? '';
   }
@@ -30,6 +30,11 @@ export class ConfigForm {
   /** Writes a value; removes the key when it is empty. */
   set(path: YamlPath, value: YamlValue): void {
     this.change((text) => (value === '' ? removeYaml(text, path) : setYaml(text, path, value)));
+  }
+
+  /** Writes a value that a config must have, also an empty one. */
+  put(path: YamlPath, value: YamlValue): void {
+    this.change((text) => setYaml(text, path, value));
   }
 
   /** Changes the text. `undefined`: it is written in a way that cannot be changed here. */

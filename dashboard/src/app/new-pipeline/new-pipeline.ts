@@ -1,15 +1,15 @@
 import { ChangeDetectionStrategy, Component, computed, inject, signal, viewChild } from '@angular/core';
 import { Router, RouterLink } from '@angular/router';
-import { Observable, map, of, switchMap, tap } from 'rxjs';
+import { Observable, map, switchMap, tap } from 'rxjs';
 
 import { ConfigsApi } from '../core/api/configs';
-import { UploadAnswer } from '../core/api/models';
 import { RunsApi } from '../core/api/runs';
 import { SchedulesApi } from '../core/api/schedules';
 import { plural } from '../core/format';
 import { query } from '../core/query';
 import { Submission } from '../core/submission';
 import { Toaster } from '../core/toaster';
+import { EditorHints } from '../editor/editor-hints';
 import { YamlEditor } from '../editor/yaml-editor';
 import { CheckResult } from '../new-job/check-result';
 import { Hindrance } from '../new-job/hindrance';
@@ -26,7 +26,7 @@ import { SecretNames } from './secret-names';
 import { SourceLook, findings, useFindings } from './source-look';
 import { SourceStep } from './source-step';
 import { TargetStep } from './target-step';
-import { timingOf } from './timing';
+import { whenItRuns } from './timing';
 
 /** The text with which the page begins. */
 const FIRST = `# The forms write this text, and show what you change in it.
@@ -56,6 +56,7 @@ target:
     ScheduleStep,
     SourceStep,
     TargetStep,
+    EditorHints,
     YamlEditor,
   ],
   providers: [JobText, ConfigForm, SourceLook, SecretNames],
@@ -122,17 +123,15 @@ export class NewPipeline {
   /** Stores the text and begins its schedule, without a run now. */
   protected save(): void {
     const yaml = this.text.yaml();
-    const { cron, monitor } = timingOf(this.form.tree());
-    const repeats = cron !== '' || monitor;
     const saved = this.configs.upload(yaml).pipe(
-      switchMap((kept): Observable<UploadAnswer> => {
-        if (!repeats) return of(kept);
-        return this.schedules.create({ config_id: kept.id }).pipe(map(() => kept));
-      }),
+      // Also when nothing repeats, because that ends the schedule of the version before.
+      switchMap((kept) =>
+        this.schedules.create({ config_id: kept.id }).pipe(map((schedule) => ({ kept, schedule }))),
+      ),
     );
-    this.act('save', saved, (kept) => {
+    this.act('save', saved, ({ kept, schedule }) => {
       this.text.done(yaml);
-      const words = repeats ? 'Its schedule is active from now on.' : 'It runs when someone starts it.';
+      const words = whenItRuns(schedule);
       this.toaster.say(`Saved as version ${kept.version}. ${words}`);
       void this.router.navigate(['/pipelines']);
     });

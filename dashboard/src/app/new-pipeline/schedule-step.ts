@@ -2,7 +2,7 @@ import { ChangeDetectionStrategy, Component, computed, inject } from '@angular/c
 
 import { cronWords } from '../schedules/cron-words';
 import { ConfigForm } from './config-form';
-import { TIMES, choiceOf, choose, setMonitor, timingOf } from './timing';
+import { ONCE, ON_CHANGE, TIMES, choiceOf, choose, setMonitor, timingOf } from './timing';
 
 /** When the pipeline runs by itself. */
 @Component({
@@ -27,7 +27,7 @@ import { TIMES, choiceOf, choose, setMonitor, timingOf } from './timing';
             spellcheck="false"
             aria-describedby="cron-words"
             [value]="timing().cron"
-            (change)="form.set(['schedule', 'cron'], cron.value)"
+            (change)="choose(cron.value.trim() || withoutTimes())"
           />
           <span id="cron-words" class="hint">{{ words() }}</span>
         </div>
@@ -90,6 +90,11 @@ export class ScheduleStep {
 
   protected choose(choice: string): void {
     this.form.change((text) => choose(text, choice));
+  }
+
+  /** What is chosen when the cron expression is emptied. */
+  protected withoutTimes(): string {
+    return this.timing().monitor ? ON_CHANGE : ONCE;
   }
 
   protected watch(monitor: boolean): void {

@@ -1,7 +1,7 @@
 import { nameFor, setField, switchKind } from './source-edit';
 import { SOURCE_KINDS, SourceField } from './source-kinds';
 import { readYaml } from '../editor/yaml-tree';
-import { ON_CHANGE, ONCE, choiceOf, choose, setMonitor, timingOf } from './timing';
+import { ON_CHANGE, ONCE, choiceOf, choose, setMonitor, timingOf, whenItRuns } from './timing';
 
 function field(type: string, key: string): SourceField {
   const found = SOURCE_KINDS.find((kind) => kind.type === type)?.fields.find((one) => one.key === key);
@@ -68,6 +68,14 @@ describe('the form of the times', () => {
     expect(choose(nightly, ON_CHANGE)).toBe(`${first}monitor: { enabled: true }\n`);
     expect(setMonitor('monitor:\n  interval_seconds: 5\n', false)).toBe(
       'monitor:\n  interval_seconds: 5\n  enabled: false\n',
+    );
+  });
+
+  it('are told as they are once they are saved', () => {
+    expect(whenItRuns({ state: 'active' })).toBe('Its schedule is active from now on.');
+    expect(whenItRuns({ state: 'done' })).toBe('It runs when someone starts it.');
+    expect(whenItRuns({ state: 'missed', reason: 'end_time is over' })).toBe(
+      'No run is scheduled: end_time is over.',
     );
   });
 });

@@ -25,7 +25,7 @@ const MODES: readonly [mode: string, words: string][] = [
           autocomplete="off"
           spellcheck="false"
           [value]="name()"
-          (input)="form.set(['name'], pipeline.value)"
+          (input)="form.put(['name'], pipeline.value)"
         />
       </div>
       <div class="field">
@@ -39,7 +39,7 @@ const MODES: readonly [mode: string, words: string][] = [
           spellcheck="false"
           placeholder="table or schema.table"
           [value]="form.get(['target', 'table'])"
-          (input)="form.set(['target', 'table'], table.value)"
+          (input)="form.put(['target', 'table'], table.value)"
         />
       </div>
       <div class="field">

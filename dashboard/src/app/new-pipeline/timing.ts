@@ -1,3 +1,4 @@
+import { Schedule } from '../core/api/models';
 import { removeYaml, setYaml } from '../editor/yaml-edit';
 import { YamlTree, nodeAt, readYaml, textAt } from '../editor/yaml-tree';
 
@@ -52,4 +53,10 @@ export function setMonitor(text: string, monitor: boolean): string | undefined {
   const node = nodeAt(readYaml(text), ['monitor']);
   if (node?.kind === 'map') return setYaml(text, ['monitor', 'enabled'], monitor);
   return setYaml(text, ['monitor'], { enabled: monitor });
+}
+
+/** What a schedule that was saved just now means. */
+export function whenItRuns({ state, reason }: Pick<Schedule, 'state' | 'reason'>): string {
+  if (state === 'missed') return `No run is scheduled: ${reason ?? 'its window is over'}.`;
+  return state === 'done' ? 'It runs when someone starts it.' : 'Its schedule is active from now on.';
 }

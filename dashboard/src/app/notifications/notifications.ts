@@ -1,6 +1,5 @@
 import { ChangeDetectionStrategy, Component, ElementRef, inject, viewChild } from '@angular/core';
 import { MatDialog } from '@angular/material/dialog';
-import { RouterLink } from '@angular/router';
 
 import { ChannelView } from '../core/api/models';
 import { NotificationsApi } from '../core/api/notifications';
@@ -14,16 +13,16 @@ import { More } from '../shared/more';
 import { PageHeader } from '../shared/page-header';
 import { ProblemView } from '../shared/problem-view';
 import { QueryState } from '../shared/query-state';
-import { StateBadge } from '../shared/state-badge';
 import { Time } from '../shared/time';
 import { ChannelDialog } from './channel-dialog';
+import { MessageTable } from './message-table';
 
 /** The channels that messages about pipelines go to, and the messages with what became of them. */
 @Component({
   selector: 'app-notifications',
   templateUrl: './notifications.html',
   styleUrl: './notifications.scss',
-  imports: [Empty, Icon, More, PageHeader, ProblemView, QueryState, RouterLink, StateBadge, Time],
+  imports: [Empty, Icon, MessageTable, More, PageHeader, ProblemView, QueryState, Time],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class Notifications {

@@ -1,4 +1,12 @@
-import { ChangeDetectionStrategy, Component, computed, inject, input, signal } from '@angular/core';
+import {
+  ChangeDetectionStrategy,
+  Component,
+  computed,
+  inject,
+  input,
+  linkedSignal,
+  signal,
+} from '@angular/core';
 import { Router, RouterLink } from '@angular/router';
 
 import { Run } from '../core/api/models';
@@ -7,8 +15,8 @@ import { Clock } from '../core/clock';
 import { count, duration } from '../core/format';
 import { query } from '../core/query';
 import { kindWord, shownState, toneOf } from '../runs/run-words';
+import { CompareButton, chooseTwo } from '../shared/compare-button';
 import { Empty } from '../shared/empty';
-import { Icon } from '../shared/icon';
 import { QueryState } from '../shared/query-state';
 import { StateBadge } from '../shared/state-badge';
 import { Time } from '../shared/time';
@@ -26,7 +34,7 @@ const AXES: { axis: Axis; label: string }[] = [
   selector: 'app-run-times',
   templateUrl: './run-times.html',
   styleUrl: './run-times.scss',
-  imports: [Empty, Icon, QueryState, RouterLink, StateBadge, Time],
+  imports: [CompareButton, Empty, QueryState, RouterLink, StateBadge, Time],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class RunTimes {
@@ -46,7 +54,10 @@ export class RunTimes {
   protected readonly drawn = computed(() =>
     barsOf(this.runs.value()?.data ?? [], this.axis(), this.clock.second()),
   );
-  protected readonly chosen = signal<readonly string[]>([]);
+  protected readonly chosen = linkedSignal<string, readonly string[]>({
+    source: this.name,
+    computation: () => [],
+  });
 
   protected readonly shownState = shownState;
   protected readonly toneOf = toneOf;
@@ -54,11 +65,8 @@ export class RunTimes {
   protected readonly duration = duration;
   protected readonly count = count;
 
-  /** Chooses a run to compare. A third choice replaces the first. */
   protected choose(run: Run): void {
-    this.chosen.update((chosen) =>
-      chosen.includes(run.id) ? chosen.filter((id) => id !== run.id) : [...chosen, run.id].slice(-2),
-    );
+    this.chosen.update((chosen) => chooseTwo(chosen, run.id));
   }
 
   protected compare(): void {

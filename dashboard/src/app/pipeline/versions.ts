@@ -1,8 +1,9 @@
-import { ChangeDetectionStrategy, Component, inject, input, signal } from '@angular/core';
+import { ChangeDetectionStrategy, Component, inject, input, linkedSignal } from '@angular/core';
 import { Router, RouterLink } from '@angular/router';
 
 import { ConfigsApi } from '../core/api/configs';
 import { paged } from '../core/paged';
+import { CompareButton, chooseTwo } from '../shared/compare-button';
 import { Icon } from '../shared/icon';
 import { More } from '../shared/more';
 import { QueryState } from '../shared/query-state';
@@ -12,7 +13,7 @@ import { Time } from '../shared/time';
 @Component({
   selector: 'app-pipeline-versions',
   templateUrl: './versions.html',
-  imports: [Icon, More, QueryState, RouterLink, Time],
+  imports: [CompareButton, Icon, More, QueryState, RouterLink, Time],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class Versions {
@@ -26,13 +27,13 @@ export class Versions {
     (name, cursor) => this.api.ofPipeline(name, 50, cursor),
     (config) => config.id,
   );
-  protected readonly chosen = signal<readonly number[]>([]);
+  protected readonly chosen = linkedSignal<string, readonly number[]>({
+    source: this.name,
+    computation: () => [],
+  });
 
-  /** Chooses a version to compare. A third choice replaces the first. */
   protected choose(id: number): void {
-    this.chosen.update((chosen) =>
-      chosen.includes(id) ? chosen.filter((one) => one !== id) : [...chosen, id].slice(-2),
-    );
+    this.chosen.update((chosen) => chooseTwo(chosen, id));
   }
 
   protected compare(): void {

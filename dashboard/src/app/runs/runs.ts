@@ -22,6 +22,7 @@ import { paged } from '../core/paged';
 import { pipelineNames } from '../core/pipeline-names';
 import { Shortcuts } from '../core/shortcuts';
 import { Toaster } from '../core/toaster';
+import { CompareButton } from '../shared/compare-button';
 import { Confirmation } from '../shared/confirm';
 import { Empty } from '../shared/empty';
 import { Icon } from '../shared/icon';
@@ -74,7 +75,19 @@ const SHOWN_BARS = 60;
   selector: 'app-runs',
   templateUrl: './runs.html',
   styleUrl: './runs.scss',
-  imports: [Empty, Icon, More, PageHeader, QueryState, RouterLink, Sparkline, StateBadge, StateTabs, Time],
+  imports: [
+    CompareButton,
+    Empty,
+    Icon,
+    More,
+    PageHeader,
+    QueryState,
+    RouterLink,
+    Sparkline,
+    StateBadge,
+    StateTabs,
+    Time,
+  ],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class Runs {

@@ -43,10 +43,11 @@ pub(super) const ENTRIES: &[Entry] = &[
     },
     Entry {
         code: Code::ConfigNewest,
-        happened: "The config version cannot be deleted, because it is the newest of its pipeline.",
-        why: "The newest version is what the pipeline is.",
-        next_step: "Upload a newer version first.",
-        example: "this is the newest version of its pipeline",
+        happened: "The config version cannot be deleted, because it is the newest of its pipeline, or the newest that an admin \
+                   has uploaded.",
+        why: "The newest version is what the pipeline is, and the newest of an admin decides what is shared.",
+        next_step: "Upload a newer version first, as an admin if an admin has uploaded this one.",
+        example: "this is the newest version of its pipeline, or the newest that an admin has uploaded",
         seen: &[Seen::Api(409)],
         ..OF_A_REQUEST
     },
@@ -62,8 +63,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry {
         code: Code::ExportEnded,
         happened: "An export was ended before all rows were read.",
-        why: "Its client read too slowly, or `ELT_EXPORT_SECONDS` were over.",
-        next_step: "Read the file faster, or export fewer rows with a filter.",
+        why: "Its client read too slowly, or `ELT_EXPORT_SECONDS` were over; the rows of a workbook must be read in 45 seconds.",
+        next_step: "Read the file faster, export fewer rows with a filter, or export as CSV.",
         example: "the export was ended before all rows were read",
         seen: &[Seen::Api(400)],
         ..OF_A_REQUEST
