@@ -34,7 +34,7 @@ import { Time } from '../shared/time';
                   <p class="small muted">Try {{ message.attempt }}: {{ message.error }}</p>
                 }
               </th>
-              <td class="after what" data-label="Goes to:">{{ message.destination }}</td>
+              <td class="after what receiver" data-label="Goes to:">{{ message.destination }}</td>
               <td class="after" data-label="State:"><app-state [state]="message.state" /></td>
               <td class="after" data-label="Written:"><app-time [at]="message.created_at" /></td>
             </tr>
@@ -50,6 +50,12 @@ import { Time } from '../shared/time';
 
       p {
         font-weight: 400;
+      }
+    }
+
+    @media (min-width: 721px) {
+      .receiver {
+        min-width: 220px;
       }
     }
   `,

@@ -130,9 +130,11 @@ impl Column {
         };
     }
 
-    /// The profile of the column.
-    pub fn finish(self) -> ColumnProfile {
+    /// The profile of the column, of so many rows.
+    pub fn finish(self, rows: u64) -> ColumnProfile {
         let (distinct, distinct_exact) = self.values.distinct();
+        // An estimate can be above the number of values.
+        let distinct = distinct.min(rows - self.nulls);
         let (top, top_exact) = self.values.top();
         let mut profile = ColumnProfile {
             name: self.name,

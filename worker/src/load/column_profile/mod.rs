@@ -94,7 +94,7 @@ impl Profiler {
         if self.rows == 0 {
             return None;
         }
-        let columns = self.columns.into_iter().map(Column::finish).collect();
+        let columns = self.columns.into_iter().map(|column| column.finish(self.rows)).collect();
         let mut profile = RunProfile { rows: self.rows, columns, shortened: false };
         profile.bound();
         Some(profile)
