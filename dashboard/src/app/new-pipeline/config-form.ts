@@ -22,6 +22,9 @@ export class ConfigForm {
     return this.text.remarks()[0] ?? { severity: 'error', message: 'This is not YAML.' };
   });
 
+  /** Name of the pipeline: that of its table, unless it has another. Empty while it has none. */
+  readonly pipeline = computed(() => this.get(['name']) || this.get(['target', 'table']));
+
   /** The text at a path; empty if the YAML has none there. */
   get(path: YamlPath): string {
     return textAt(this.tree(), path) ?? '';

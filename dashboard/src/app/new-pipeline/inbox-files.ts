@@ -42,8 +42,8 @@ export class InboxFiles {
   /** The name of the pipeline to which the file was uploaded, when the YAML has another one by now. */
   protected readonly elsewhere = computed(() => {
     const upload = this.upload();
-    const name = this.text.validation()?.name ?? undefined;
-    return upload?.state() === 'done' && name !== undefined && name !== upload.pipeline
+    const name = this.form.pipeline();
+    return upload?.state() === 'done' && name !== '' && name !== upload.pipeline
       ? { was: upload.pipeline, now: name }
       : undefined;
   });
@@ -67,7 +67,7 @@ export class InboxFiles {
     this.upload.set(undefined);
     this.form.change((text) => nameAfter(text, before, file.name));
     const yaml = this.text.yaml();
-    const pipeline = this.form.get(['name']) || this.form.get(['target', 'table']);
+    const pipeline = this.form.pipeline();
     this.submission.send(this.configs.upload(yaml), () => {
       const options = { replace: false, run: false };
       const upload = new Upload(this.inboxes, pipeline, file, options, () => this.ended());

@@ -119,12 +119,11 @@ pub(super) fn read(root: &Section<'_>) -> Option<NotifyConfig> {
     let freshness = root.duration("freshness");
     let volume = root.field("volume").map(volume);
     let (rules, volume) = (rules?, volume.map_or(Some(None), |volume| volume.map(Some))?);
-    for (name, event) in [("freshness", Event::Stale), ("volume", Event::Volume)] {
-        if let Some(field) = root.field(name)
-            && !rules.iter().any(|rule| rule.on.contains(&event))
-        {
-            field.warn(format!("has no effect, because no item of `notify` listens to `{event}`"));
-        }
+    // `freshness` alone is of use: pages show when a table is stale.
+    if let Some(field) = root.field("volume")
+        && !rules.iter().any(|rule| rule.on.contains(&Event::Volume))
+    {
+        field.warn(format!("has no effect, because no item of `notify` listens to `{}`", Event::Volume));
     }
     let freshness_seconds = freshness.map(|freshness| freshness.as_secs());
     is_written.then_some(NotifyConfig { rules, freshness_seconds, volume })

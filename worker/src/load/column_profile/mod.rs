@@ -5,7 +5,7 @@
 //! memory is bounded by the number of columns.
 //!
 //! # Layout
-//! - [`column`]: one column: its values by their type
+//! - [`mod@column`]: one column: its values by their type
 //! - [`values`]: the different values and the commonest, [`distinct`]: the number of different ones where there are many
 //! - [`sampling`]: the rows that the commonest values are found in
 //! - [`histogram`]: numbers and times in buckets
