@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# The linters and all tests: Rust, dashboard, browser. All run even when one fails; the last line sums them up.
+# The linters and all tests: Rust, dashboard, browser. All run even when one fails; the last lines name what failed and sum
+# it up.
 . "$(dirname "$0")/lib.sh"
 
 scripts/setup.sh test
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 passed=0 failed=0
-table=""
+table="" failures=""
 
 # suite NAME COUNT-FUNCTION COMMAND…: runs a suite, then asks the function for "passed failed".
 suite() {
@@ -18,6 +19,7 @@ suite() {
     read -r good bad < <("$count" "$out/plain")
     # A suite that broke before it could count is one failure.
     if [ $status -ne 0 ] && [ "$bad" -eq 0 ]; then bad=1; fi
+    if [ "$bad" -ne 0 ]; then failures+=$(failed_names "$out/plain" | sed "s/^/$name: /")$'\n'; fi
     passed=$((passed + good)) failed=$((failed + bad))
     table+=$(printf '%-12s %5d passed %5d failed %6d s' "$name" "$good" "$bad" $((SECONDS - began)))$'\n'
 }
@@ -30,6 +32,13 @@ count_vitest() { grep -E '^ *Tests ' "$1" | awk '{for (i = 2; i <= NF; i++) {if 
 count_playwright() { grep -E '^ *[0-9]+ (passed|failed|flaky|interrupted|did not run)' "$1" | awk '{if ($2 == "passed") p += $1; else f += $1} END {print p + 0, f + 0}'; }
 # lint.sh prints a line for each check, `ok NAME` or `not ok NAME`
 count_checks() { awk '/^ok /{p++} /^not ok /{f++} END {print p + 0, f + 0}' "$1"; }
+
+# The names of what failed, as each suite prints them when it fails.
+#   test module::name ... FAILED | not ok NAME | FAIL src/x.spec.ts > name |   1) e2e/x.e2e.ts:1:1 › name ──
+failed_names() {
+    sed -n -e 's/^test \(.*\) \.\.\. FAILED$/\1/p' -e 's/^not ok //p' -e 's/^ *FAIL *//p' \
+        -e 's/^ *[0-9][0-9]*) \(e2e\/.*\)/\1/p' "$1" | sed -e 's/[ ─]*$//' | sort -u | head -n 50
+}
 
 dashboard_tests() { (cd dashboard && npm run --silent test); }
 # A port below those that the system gives to outgoing connections, so that none takes it before the server does.
@@ -54,6 +63,6 @@ suite dashboard count_vitest dashboard_tests
 suite browser count_playwright browser_tests
 
 say "summary"
-printf '%s' "$table"
+printf '%s' "$failures$table"
 echo "$passed passed, $failed failed"
 [ $failed -eq 0 ]
