@@ -1,8 +1,9 @@
 //! With hardly any memory for row hashes, rows are still loaded exactly once.
 
+use elt_shared::runs::report::RunReport;
 use elt_worker::run_context::HashMemory;
 
-use crate::support::loader::Loader;
+use crate::support::loader::{Loader, told};
 
 const REPLACE: &str = "load: {mode: replace}\n";
 
@@ -42,6 +43,42 @@ async fn a_table_larger_than_memory_takes_only_new_rows() {
     let more = loader.load("t", "").await;
     assert_eq!((more.rows_inserted, more.rows_duplicate), (1, 4_752));
     assert_eq!((more.files[2].rows_inserted, more.files[2].rows_duplicate), (1, 2));
+}
+
+/// Loads into the table `t`. Returns the report, and how many rows were sent to the target.
+async fn load_counting_sent(loader: &Loader) -> (RunReport, u64) {
+    let context = loader.begin("run", &loader.yaml("t", "")).await;
+    let report = loader.execute(&context).await.unwrap_or_else(|error| panic!("{}", told(&error)));
+    assert!(report.files.iter().all(|file| file.balances()), "{report:#?}");
+    (report, context.progress.snapshot().progress.rows_sent)
+}
+
+#[tokio::test]
+async fn of_a_table_larger_than_memory_only_new_rows_are_sent() {
+    let loader = little_memory(4_096, 16_384).await;
+    let filler = "x".repeat(200);
+    let rows = |ids: std::ops::Range<u32>| ids.map(|id| format!("{id},{filler}\n")).collect::<String>();
+    let header = "id,filler\n";
+    loader.only("1.csv", format!("{header}{}{}", rows(0..3_000), rows(500..1_000)));
+    assert_eq!(loader.load("t", "").await.rows_inserted, 3_000);
+
+    let (again, sent) = load_counting_sent(&loader).await;
+    assert_eq!((again.rows_inserted, again.rows_duplicate, sent), (0, 3_500, 0));
+
+    // New rows stand between known ones, and one of them comes twice.
+    loader.folder.write("2.csv", format!("{header}{}{}{}", rows(2_990..3_010), rows(10..20), rows(3_005..3_006)));
+    let (more, sent) = load_counting_sent(&loader).await;
+    assert_eq!((more.rows_inserted, more.rows_duplicate, sent), (10, 3_521, 10));
+    assert_eq!((more.files[1].rows_inserted, more.files[1].rows_duplicate), (10, 21));
+    assert_eq!(
+        loader.value("select count(distinct id) || '/' || count(*) || '/' || max(id) from t").await,
+        "3010/3010/3009"
+    );
+
+    // A row that somebody deleted is new again.
+    sqlx::query("delete from t where id = 7").execute(&loader.target).await.expect("deleted");
+    let (refilled, sent) = load_counting_sent(&loader).await;
+    assert_eq!((refilled.rows_inserted, sent), (1, 1));
 }
 
 #[tokio::test]

@@ -76,7 +76,7 @@ use crate::run_context::RunContext;
 use combined_csv::CombinedCsv;
 use copy::SecondPassError;
 use cursors::NewCursor;
-use dedupe::hash_set::RowHashSet;
+use dedupe::table_hashes::KnownHashes;
 use failure::Failing;
 use quarantine::refused::Refused;
 use records_path::RecordsPath;
@@ -103,7 +103,7 @@ pub struct LoadTask<'a> {
     /// The table when the columns were decided. `None`: it did not exist.
     pub before: Option<TableState>,
     /// The hashes of its rows, where it was worth fetching them.
-    pub known: Option<RowHashSet>,
+    pub known: Option<KnownHashes>,
     /// Rows the table refused at an earlier try of this load.
     pub refused: Arc<Refused>,
     /// The run's work folder.

@@ -26,8 +26,7 @@ use crate::input::{Compression, Format, InputFile};
 use crate::load::checks::names;
 use crate::load::combined_csv::CombinedCsv;
 use crate::load::cursors::NewCursor;
-use crate::load::dedupe::hash_set::RowHashSet;
-use crate::load::dedupe::table_hashes;
+use crate::load::dedupe::table_hashes::{self, KnownHashes, Limits};
 use crate::load::partitions;
 use crate::load::quarantine::refused::Refused;
 use crate::load::records_path::{self, RecordsPath};
@@ -136,7 +135,7 @@ struct Prepared {
     /// The table before the load. `None`: it does not exist.
     before: Option<TableState>,
     /// The hashes of the table's rows, where it was worth fetching them. The first try of the load takes them.
-    known: Option<RowHashSet>,
+    known: Option<KnownHashes>,
     /// Places of the rows of JSON documents that no earlier run had found.
     records_paths: Vec<RecordsPath>,
     /// The cursors of incremental sources after this run.
@@ -205,11 +204,15 @@ impl<'a> Execution<'a> {
         let before = session.table_state().await?;
         let (extracted, located) = self.locate_rows(session, before.as_ref(), extracted).await?;
         let started = Instant::now();
-        let bytes = extracted.files.iter().map(|file| file.stamp.size).sum();
+        let limits = Limits {
+            delivered_bytes: extracted.files.iter().map(|file| file.stamp.size).sum(),
+            memory: context.memory.all,
+            folder: self.folder.path(),
+        };
         // The first pass reads files and the hashes come from the network, so that both take place at the same time.
         let (profile, known) = tokio::join!(
             self.profile(&extracted.files, before.as_ref()).instrument(info_span!("validate")),
-            table_hashes::known(session, before.as_ref(), &context.config.load, bytes, context.memory.all),
+            table_hashes::known(session, before.as_ref(), &context.config.load, limits),
         );
         let (profile, known) = (profile?, known?);
         // A replay is exempt, because rows that were rejected before may all be rejected again, and stay in quarantine.

@@ -7,6 +7,7 @@ use tokio::sync::mpsc::Sender;
 
 use super::binary::{self, Wire};
 use super::convert::Typed;
+use super::deferred::DeferredRows;
 use super::origins::Origins;
 use super::{Dedupe, RowCounts, RowSuffix, SecondPass, SecondPassError, SecondPassResult, spool_failed};
 use crate::contract::TypedBatch;
@@ -31,6 +32,8 @@ pub struct Encoder {
     hasher: Option<RowHasher>,
     known: Option<RowHashSet>,
     spill: Spill,
+    /// Takes the rows, when more hashes are known than fit into memory.
+    deferred: Option<DeferredRows>,
     /// The hash of each row of the batch; empty when rows are not hashed.
     hashes: Vec<u128>,
     wires: Vec<Wire>,
@@ -49,18 +52,24 @@ pub struct Encoder {
 
 impl Encoder {
     /// An encoder for files whose indexes are below `places`.
+    ///
+    /// # Errors
+    /// When the work folder cannot be written to.
     pub fn new(
         mut pass: SecondPass,
         spill: Spill,
         origins: Origins,
         places: usize,
         give_back: SyncSender<RawBatch>,
-    ) -> Self {
+    ) -> Result<Self, SecondPassError> {
         let dedupe = std::mem::replace(&mut pass.dedupe, Dedupe::None);
         let hasher = (!matches!(dedupe, Dedupe::None)).then(|| RowHasher::new(&pass.layout));
-        let known = match dedupe {
-            Dedupe::Known(known) => Some(known),
-            Dedupe::Hash | Dedupe::None => None,
+        let (known, deferred) = match dedupe {
+            Dedupe::Known(known) => (Some(known), None),
+            Dedupe::KnownOnDisk(hashes) => {
+                (None, Some(DeferredRows::in_folder(&pass.spool, hashes).map_err(spool_failed)?))
+            }
+            Dedupe::Hash | Dedupe::None => (None, None),
         };
         let mut suffix = Vec::new();
         if let RowSuffix::Table { loaded_at } = pass.suffix {
@@ -69,11 +78,12 @@ impl Encoder {
         }
         let mut chunk = Vec::with_capacity(CHUNK_CAPACITY);
         chunk.extend_from_slice(binary::HEADER);
-        Self {
+        Ok(Self {
             wires: pass.layout.columns.iter().map(Wire::of_column).collect(),
             hasher,
             known,
             spill,
+            deferred,
             hashes: Vec::new(),
             suffix,
             origins,
@@ -83,7 +93,7 @@ impl Encoder {
             rows_in_chunk: 0,
             chunk,
             pass,
-        }
+        })
     }
 
     /// Takes the batches of the converting thread until it ends.
@@ -118,8 +128,11 @@ impl Encoder {
             if let Some(violation) = violations.next_if(|violation| violation.row == row) {
                 self.pass.rejects.row(&self.pass.layout, &typed, violation)?;
                 self.row_counts[file].rejected += 1;
+            } else if self.deferred.is_some() {
+                self.defer(&cells, row, file, typed.raw.lines[row])?;
             } else if self.is_new(row, file)? {
                 self.row(&cells, row, file, typed.raw.lines[row]);
+                self.rows_in_chunk += 1;
             }
             if self.chunk.len() >= CHUNK_BYTES {
                 self.send(chunks)?;
@@ -179,7 +192,33 @@ impl Encoder {
             }
         }
         self.origins.append(file, line, out);
-        self.rows_in_chunk += 1;
+    }
+
+    /// Keeps a row until all rows were read. It is encoded at the end of the chunk, whose memory is there.
+    fn defer(&mut self, cells: &[Cells<'_>], row: usize, file: usize, line: u64) -> Result<(), SecondPassError> {
+        let start = self.chunk.len();
+        self.row(cells, row, file, line);
+        if let (Some(deferred), Some(&hash)) = (&mut self.deferred, self.hashes.get(row)) {
+            deferred.push(hash, file, &self.chunk[start..]).map_err(spool_failed)?;
+        }
+        self.chunk.truncate(start);
+        self.row_counts[file].sent += 1;
+        Ok(())
+    }
+
+    /// Sends those of the rows that were kept that neither the table nor an earlier row has.
+    fn send_deferred(&mut self, deferred: DeferredRows, chunks: &Sender<Vec<u8>>) -> Result<(), SecondPassError> {
+        let stop = self.pass.stop.clone();
+        let stopped = || if stop.is_cancelled() { Err(PipelineError::Stopped.into()) } else { Ok(()) };
+        let mut new = deferred.find_new(&mut self.row_counts, stopped)?;
+        while new.append_next(&mut self.chunk).map_err(spool_failed)? {
+            self.rows_in_chunk += 1;
+            if self.chunk.len() >= CHUNK_BYTES {
+                stopped()?;
+                self.send(chunks)?;
+            }
+        }
+        Ok(())
     }
 
     fn send(&mut self, chunks: &Sender<Vec<u8>>) -> Result<(), SecondPassError> {
@@ -195,6 +234,9 @@ impl Encoder {
         chunks: &Sender<Vec<u8>>,
     ) -> Result<SecondPassResult, SecondPassError> {
         self.pass.rejects.check(self.row_counts.iter().map(|counts| counts.read).sum())?;
+        if let Some(deferred) = self.deferred.take() {
+            self.send_deferred(deferred, chunks)?;
+        }
         self.chunk.extend_from_slice(binary::TRAILER);
         self.send(chunks)?;
         let collision_check = self.known.and_then(|known| CollisionCheck::new(known, self.spill));

@@ -8,12 +8,14 @@
 //! - [`read`]: the reading thread: bytes become batches of cells
 //! - [`mod@convert`]: the converting thread: cells become typed values, and rows of the combined CSV
 //! - [`encode`]: the encoding thread: typed values become bytes, and each row is counted
+//! - [`deferred`]: rows that are sent when all of them were read
 //! - [`origins`]: where a row came from
 //! - [`writer`]: the bytes go to the server
 //! - [`binary`], [`numeric`]: values in the format of PostgreSQL's binary COPY
 
 pub mod binary;
 mod convert;
+mod deferred;
 mod encode;
 pub mod numeric;
 mod origins;
@@ -33,6 +35,7 @@ use super::column_profile::Profiler;
 use super::combined_csv::CombinedCsv;
 use super::combined_csv::rows::CombinedRows;
 use super::dedupe::collision_check::CollisionCheck;
+use super::dedupe::hash_files::HashFiles;
 use super::dedupe::hash_set::RowHashSet;
 use super::dedupe::spill::Spill;
 use super::marker::Attempt;
@@ -69,6 +72,8 @@ pub enum Dedupe {
     /// Rows are recognised by their hash, and rows whose hash is in the set are not sent. The set begins with the hashes of
     /// the table's rows, as far as they were fetched, and takes those of the rows that are sent.
     Known(RowHashSet),
+    /// As `Known`, with more hashes of the table than fit into memory. Which rows are sent is found out when all were read.
+    KnownOnDisk(HashFiles),
     /// Rows are hashed, and all of them are sent, because the order of equal rows matters.
     Hash,
     /// Rows are not hashed, and all of them are sent.
@@ -172,7 +177,7 @@ impl SecondPass {
         let reading = thread("elt-read", move || read_files(&files, &send, &spares, &stop, &progress))?;
         let refused = RefusedFilter::new(self.refused.clone(), &self.layout);
         let converting = thread("elt-convert", move || convert(converter, csv_rows, refused, &pieces, &send_typed))?;
-        let mut encoder = Encoder::new(self, spill, origins, places, give_back);
+        let mut encoder = Encoder::new(self, spill, origins, places, give_back)?;
         let encoded = encoder.take(&typed, chunks);
         drop(typed);
         // A thread that ends early closes its channels, and its neighbours end with it. The reason may be theirs, so all of

@@ -1,16 +1,21 @@
 //! The hashes of the rows that a table has. They are fetched before a load, so that known rows are not sent at all, when that
 //! is cheaper than sending every row and comparing in the target.
 
+use std::io;
+use std::path::Path;
+
 use elt_shared::config::{Dedupe, LoadConfig, LoadMode};
 use elt_shared::target::TableRef;
 use futures::TryStreamExt;
+use nix::sys::statvfs::statvfs;
 use sqlx::PgConnection;
 use tracing::instrument::WithSubscriber;
 use tracing::subscriber::NoSubscriber;
 
+use super::hash_files::{DELIVERED_BYTES, HashFiles};
 use super::hash_set::{Inserted, RowHashSet};
 use crate::error::Result;
-use crate::load::failure::Failing;
+use crate::load::failure::{self, Failing};
 use crate::load::session::{ROW_HASH, Session, TableState};
 
 /// Bytes of the header of a binary COPY.
@@ -21,21 +26,48 @@ const ROW_BYTES: usize = 2 + 4 + 16;
 const BYTES_PER_ROW: u64 = 40;
 /// Number of hashes that are fetched at the cost of sending one row, as measured.
 const HASHES_PER_SENT_ROW: u64 = 4;
+/// The same for hashes that are kept on disk, with the rows beside them.
+const HASHES_PER_SENT_ROW_ON_DISK: u64 = 3;
 /// Number of hashes that are added to the set together, because the cache misses of insertions that follow each other
 /// closely overlap.
 const HASHES_PER_INSERT: usize = 4_096;
 /// Number of rows up to which a table's hashes are always fetched.
 const ALWAYS_FETCHED_ROWS: u64 = 50_000;
 
+/// The hashes of the rows that a table has.
+pub enum KnownHashes {
+    /// They fit into memory.
+    InMemory(RowHashSet),
+    /// They do not.
+    OnDisk(HashFiles),
+}
+
+/// What the hashes may take.
+#[derive(Clone, Copy)]
+pub struct Limits<'a> {
+    /// Size of the files to load, in bytes.
+    pub delivered_bytes: u64,
+    /// Bytes of memory for the hashes.
+    pub memory: usize,
+    /// The run's work folder, for hashes that do not fit there.
+    pub folder: &'a Path,
+}
+
+/// Where fetched hashes are kept.
+#[derive(Debug, PartialEq, Eq)]
+enum Place {
+    Memory,
+    Disk,
+}
+
 /// The hashes of the rows that a table has. `None`: rows are not recognised by their hash, or it is cheaper to send every
-/// row. `bytes`: size of the files to load; `budget`: bytes of memory for the hashes.
+/// row.
 pub async fn known(
     session: &mut Session,
     before: Option<&TableState>,
     load: &LoadConfig,
-    bytes: u64,
-    budget: usize,
-) -> Result<Option<RowHashSet>> {
+    limits: Limits<'_>,
+) -> Result<Option<KnownHashes>> {
     let wanted = (load.mode, load.dedupe) == (LoadMode::Append, Dedupe::RowHash);
     if !wanted || !before.is_some_and(TableState::has_elt_columns) {
         return Ok(None);
@@ -43,15 +75,22 @@ pub async fn known(
     let table = session.table.clone();
     let fail = Failing::at(&table, "fetch the hashes of the table's rows");
     let connection = &mut session.connection;
-    let rows = estimate(connection, &table).await.map_err(|error| fail.because(error))?;
-    match rows {
-        Some(rows) if is_worth_it(rows, bytes / BYTES_PER_ROW, budget) => {
-            // The fetch runs without a tracing subscriber, because sqlx enters the current span for every row, which costs more
-            // than the row.
-            let fetching = fetch(connection, &table, rows, budget).with_subscriber(NoSubscriber::default());
-            fetching.await.map_err(|error| fail.because(error))
+    let Some(rows) = estimate(connection, &table).await.map_err(|error| fail.because(error))? else { return Ok(None) };
+    let Some(place) = limits.place_of(rows) else { return Ok(None) };
+    let mut known = match place {
+        Place::Memory => KnownHashes::InMemory(RowHashSet::with_room(rows, limits.memory)),
+        Place::Disk => {
+            let hashes = rows.saturating_add(limits.delivered_rows());
+            KnownHashes::OnDisk(HashFiles::in_folder(limits.folder, hashes, limits.memory).map_err(failure::spool)?)
         }
-        _ => Ok(None),
+    };
+    // The fetch runs without a tracing subscriber, because sqlx enters the current span for every row, which costs more
+    // than the row.
+    let fetching = fetch(connection, &table, &mut known).with_subscriber(NoSubscriber::default());
+    match fetching.await {
+        Ok(fits) => Ok(fits.then_some(known)),
+        Err(Fetching::Database(error)) => Err(fail.because(error)),
+        Err(Fetching::Disk(error)) => Err(failure::spool(error)),
     }
 }
 
@@ -77,28 +116,48 @@ async fn estimate(connection: &mut PgConnection, table: &TableRef) -> sqlx::Resu
     Ok(bytes.map(|bytes| bytes.unsigned_abs() / 32))
 }
 
-/// Whether fetching is cheaper than sending, and fits into memory.
-fn is_worth_it(table_rows: u64, delivered: u64, budget: usize) -> bool {
-    table_rows < RowHashSet::capacity_of(budget) as u64
-        && (table_rows <= ALWAYS_FETCHED_ROWS || table_rows <= delivered.saturating_mul(HASHES_PER_SENT_ROW))
+impl Limits<'_> {
+    /// Estimated number of delivered rows.
+    fn delivered_rows(&self) -> u64 {
+        self.delivered_bytes / BYTES_PER_ROW
+    }
+
+    /// Where to keep the hashes of so many rows. `None`: sending every row is cheaper, or they fit nowhere.
+    fn place_of(&self, table_rows: u64) -> Option<Place> {
+        let is_cheaper = |most: u64| table_rows <= self.delivered_rows().saturating_mul(most);
+        if table_rows < RowHashSet::capacity_of(self.memory) as u64 {
+            let fetched = table_rows <= ALWAYS_FETCHED_ROWS || is_cheaper(HASHES_PER_SENT_ROW);
+            return fetched.then_some(Place::Memory);
+        }
+        (is_cheaper(HASHES_PER_SENT_ROW_ON_DISK) && self.has_room(table_rows)).then_some(Place::Disk)
+    }
+
+    /// Whether the disk has room for the hashes of the table, and for the rows that are delivered and their hashes.
+    fn has_room(&self, table_rows: u64) -> bool {
+        let rows = self.delivered_rows().saturating_mul(DELIVERED_BYTES as u64).saturating_add(self.delivered_bytes);
+        let wanted = table_rows.saturating_mul(16).saturating_add(rows.saturating_mul(2));
+        // A file system that does not tell its free room fails when it is full.
+        statvfs(self.folder)
+            .map_or(true, |disk| disk.blocks_available().saturating_mul(disk.fragment_size()) / 2 > wanted)
+    }
 }
 
-/// Fetches about `rows` hashes. `None`: there are more than fit into the memory.
-async fn fetch(
-    connection: &mut PgConnection,
-    table: &TableRef,
-    rows: u64,
-    budget: usize,
-) -> sqlx::Result<Option<RowHashSet>> {
+/// Why hashes could not be fetched.
+enum Fetching {
+    Database(sqlx::Error),
+    Disk(io::Error),
+}
+
+/// Fetches the hashes. Returns whether they fit.
+async fn fetch(connection: &mut PgConnection, table: &TableRef, known: &mut KnownHashes) -> Result<bool, Fetching> {
     let statement =
         format!("copy (select {ROW_HASH} from {} where {ROW_HASH} is not null) to stdout (format binary)", table.sql());
-    let mut messages = connection.copy_out_raw(&statement).await?;
-    let mut known = RowHashSet::with_room(rows, budget);
+    let mut messages = connection.copy_out_raw(&statement).await.map_err(Fetching::Database)?;
     let mut fits = true;
     let mut hashes = Vec::with_capacity(HASHES_PER_INSERT);
     let mut rest: Vec<u8> = Vec::new();
     let mut skip = HEADER_BYTES;
-    while let Some(message) = messages.try_next().await? {
+    while let Some(message) = messages.try_next().await.map_err(Fetching::Database)? {
         let mut bytes: &[u8] = &message;
         if !rest.is_empty() {
             rest.extend_from_slice(bytes);
@@ -113,10 +172,19 @@ async fn fetch(
         }
         rest = bytes.to_vec();
         if hashes.len() >= HASHES_PER_INSERT {
-            fits = fits && hashes.drain(..).all(|hash| known.insert(hash) != Inserted::Full);
+            fits = fits && known.take(&mut hashes).map_err(Fetching::Disk)?;
             hashes.clear();
         }
     }
-    fits = fits && hashes.drain(..).all(|hash| known.insert(hash) != Inserted::Full);
-    Ok(fits.then_some(known))
+    Ok(fits && known.take(&mut hashes).map_err(Fetching::Disk)?)
+}
+
+impl KnownHashes {
+    /// Adds hashes. Returns whether there was room for them.
+    fn take(&mut self, hashes: &mut Vec<u128>) -> io::Result<bool> {
+        match self {
+            Self::InMemory(known) => Ok(hashes.drain(..).all(|hash| known.insert(hash) != Inserted::Full)),
+            Self::OnDisk(known) => hashes.drain(..).try_for_each(|hash| known.push_known(hash)).map(|()| true),
+        }
+    }
 }

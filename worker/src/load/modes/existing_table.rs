@@ -15,6 +15,7 @@ use crate::load::checks::changed;
 use crate::load::combined_csv::CombinedCsv;
 use crate::load::copy::{Dedupe, RowCounts, RowSuffix, SecondPassResult, writer};
 use crate::load::dedupe::hash_set::RowHashSet;
+use crate::load::dedupe::table_hashes::KnownHashes;
 use crate::load::dedupe::{backfill, sql};
 use crate::load::finish::{self, WrittenRows};
 use crate::load::quarantine::refusal::concerns_a_row;
@@ -171,7 +172,8 @@ fn dedupe(task: &mut LoadTask<'_>) -> Dedupe {
         // A merge sends equal rows, too, because the last row of a key counts, and that is decided in staging.
         (LoadMode::Merge, ..) => Dedupe::Hash,
         (_, ConfigDedupe::None, _) => Dedupe::None,
-        (_, ConfigDedupe::RowHash, Some(known)) => Dedupe::Known(known),
+        (_, ConfigDedupe::RowHash, Some(KnownHashes::InMemory(known))) => Dedupe::Known(known),
+        (_, ConfigDedupe::RowHash, Some(KnownHashes::OnDisk(known))) => Dedupe::KnownOnDisk(known),
         // Without the table's hashes only repeated rows among the delivered ones are found here. Those that the table has
         // are found by the join in staging.
         (_, ConfigDedupe::RowHash, None) => Dedupe::Known(RowHashSet::with_room(task.rows(), task.context.memory.own)),
