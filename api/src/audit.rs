@@ -187,10 +187,10 @@ impl<S: Sync> FromRequestParts<S> for Origin {
 }
 
 impl Origin {
-    /// Notes a read before anything is shown.
+    /// Writes the audit row of a read, before anything is shown.
     ///
     /// # Errors
-    /// When it cannot be noted: then nothing may be shown.
+    /// When the row cannot be written: then nothing may be shown.
     pub async fn note(&self, state: &AppState, caller: &Caller, action: &str, object: &str) -> Result<(), Error> {
         let row = NewAuditRow {
             actor: caller.name(),

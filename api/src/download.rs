@@ -7,7 +7,8 @@ use axum::response::{IntoResponse, Response};
 /// Number of rows after which an export was cut.
 pub const CUT: HeaderName = HeaderName::from_static("elt-export-cut");
 
-/// The rows of a table. `cut`: the table has more rows than this number, and the name of the file says so.
+/// The rows of a table. `cut`: the export stopped after this many rows because the table has more; the name of the file
+/// says so.
 pub fn export(name: &str, suffix: &str, cut: Option<u64>, rows: Body) -> Response {
     let Some(most) = cut else { return file(name, suffix, rows) };
     // A file's name has at most 100 characters, and what the file lacks must not be cut off.

@@ -172,7 +172,7 @@ impl AppState {
     }
 }
 
-/// Makes the folder of the inboxes, so that a worker that lacks it knows that it does not share it with the API.
+/// Makes the folder of the inboxes. A worker that does not find it then knows that it and the API do not share a folder.
 fn make_inboxes(settings: &ApiSettings) {
     let folder = settings.inboxes();
     // An API without a data folder, in a test of something else, would make it where the program was started.

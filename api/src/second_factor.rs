@@ -4,7 +4,7 @@ use chrono::Utc;
 use clap::ValueEnum;
 use elt_shared::secret::{CurrentKey, KeyRing, OpenError, Sealed};
 use elt_shared::store::users::{Role, User};
-use elt_shared::store::{sealed, second_factors};
+use elt_shared::store::{sealed_tables, second_factors};
 use qrcodegen::{QrCode, QrCodeEcc};
 use rand::RngExt;
 use sha2::{Digest, Sha256};
@@ -142,7 +142,7 @@ fn hash(code: &str) -> Vec<u8> {
 }
 
 fn place(user: Uuid) -> Vec<u8> {
-    sealed::SECOND_FACTORS.context(&user.to_string())
+    sealed_tables::SECOND_FACTORS.context(&user.to_string())
 }
 
 fn cannot_open(error: OpenError) -> Error {

@@ -41,7 +41,7 @@ impl Installation {
         .await
     }
 
-    /// The same for a command that changes something, with the keys that sign its row in the audit.
+    /// Like [`open`](Self::open), for a command that changes something: `work` also gets the keys that sign its audit row.
     pub async fn change<T>(
         &self,
         process: &'static str,

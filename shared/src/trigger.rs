@@ -173,7 +173,7 @@ impl<'a> Plan<'a> {
     async fn create(&self, db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Option<Schedule>> {
         if let Some(live) = schedules::find_live(db, &self.pipeline.name).await? {
             let reason = format!("replaced by version {} of this pipeline", self.config.version);
-            crate::schedules::replace(db, live.id, &reason).await?;
+            crate::end_schedules::replace(db, live.id, &reason).await?;
         }
         let over = self.end.is_some_and(|end| end <= now);
         let waits = self.start.is_some_and(|start| start > now);

@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use elt_shared::config::{ApiSource, Document, NoReferences, SourceConfig};
 use elt_shared::secret::KeyRing;
-use elt_shared::store::sealing;
+use elt_shared::store::reseal;
 use elt_worker::error::PipelineError;
 use elt_worker::extract::http::{self, HttpLimits, SourceTokens};
 use elt_worker::extract::{ExtractContext, Extracted};
@@ -170,7 +170,7 @@ async fn a_rotated_refresh_token_is_kept_sealed_for_all_workers_and_for_new_keys
     assert!(!rows[0].contains("c4n4ry") && !rows[0].contains(&hex("c4n4ry")), "{rows:?}");
 
     let new = keys("another secret key of the tests, as long as it", &[KEY]);
-    let again = sealing::seal_again(&lab.context.control, &new).await.expect("sealed again");
+    let again = reseal::seal_again(&lab.context.control, &new).await.expect("sealed again");
     assert_eq!((again.rows, again.unopened), (1, 0));
     server.revoke_access();
     let tokens = SourceTokens::new(Some(keys("another secret key of the tests, as long as it", &[]).into()));

@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use elt_shared::end_schedules::stop_runs;
 use elt_shared::pauses;
 use elt_shared::queue::sweeper;
 use elt_shared::runs::End;
 use elt_shared::runs::lifecycle::{self, EndedBy, StopAnswer, Taken};
-use elt_shared::schedules::stop_runs;
 use elt_shared::store::pauses::PauseScope;
 use elt_shared::store::schedules::{self, Schedule};
 use uuid::Uuid;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use elt_shared::queue::retention::{self, Cleaned, Keep, Kind};
 use elt_shared::runs::lifecycle::{self, RetryAnswer};
-use elt_shared::store::retention::{self as turns, Subject, TurnEnd};
+use elt_shared::store::retention_turns::{self as turns, Subject, TurnEnd};
 use elt_shared::store::runs::Run;
 use serde_json::json;
 use uuid::Uuid;

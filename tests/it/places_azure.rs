@@ -3,7 +3,7 @@
 use axum::http::{HeaderValue, Method};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use elt_worker::extract::{self, store};
+use elt_worker::extract::{self, places};
 
 use crate::places_s3::{extract, quick, source};
 use crate::support::bucket_server::{BucketServer, Object, SECRET_KEY, Speaks};
@@ -81,7 +81,7 @@ async fn a_blob_is_not_deleted_when_its_copy_fails_or_it_has_changed_meanwhile()
     let warnings = async || {
         let extracted = extract(&lab, &moving).await.expect("a blob");
         let sources = std::slice::from_ref(&moving);
-        store::after_load_within(sources, &extracted.files, &lab.context, &quick()).await
+        places::after_load_within(sources, &extracted.files, &lab.context, &quick()).await
     };
     server.put("in/a.csv", "id\n1\n");
     server.script(|asked, objects| {

@@ -9,7 +9,7 @@ use elt_shared::config::{AfterLoad, FtpSource, FtpTls, PlaceOptions, SourceConfi
 use elt_shared::secret::Secret;
 use elt_worker::error::PipelineError;
 use elt_worker::extract::Extracted;
-use elt_worker::extract::store::{self, StoreLimits};
+use elt_worker::extract::places::{self, StoreLimits};
 
 use crate::support::app::PATIENCE;
 use crate::support::authority::Authority;
@@ -41,7 +41,7 @@ fn source(server: &FtpServer, path: &str) -> FtpSource {
 }
 
 async fn extract(lab: &Extraction, source: FtpSource) -> Result<Extracted, PipelineError> {
-    store::extract_within(0, &SourceConfig::Ftp(source), &lab.context, &quick()).await
+    places::extract_within(0, &SourceConfig::Ftp(source), &lab.context, &quick()).await
 }
 
 /// The names below the server, and the texts.
@@ -159,7 +159,7 @@ async fn a_server_that_falls_silent_is_given_up() {
         server.meet(Fate::Silent(0));
     }
     let limits = StoreLimits { idle: Duration::from_millis(500), ..quick() };
-    let failed = store::extract_within(0, &SourceConfig::Ftp(source(&server, "a.csv")), &lab.context, &limits).await;
+    let failed = places::extract_within(0, &SourceConfig::Ftp(source(&server, "a.csv")), &lab.context, &limits).await;
     let failed = failure(failed, server.address.port());
     insta::assert_snapshot!(failed, @"source_timeout: ftp://127.0.0.1:PORT sent nothing more for 0.5 s (3 attempts)");
 }
@@ -233,7 +233,7 @@ async fn a_listing_without_an_end_is_refused() {
         let server = FtpServer::start(habits).await;
         server.write("a.csv", "id\n1\n");
         let limits = StoreLimits { entries: 1000, ..quick() };
-        let failed = store::extract_within(0, &SourceConfig::Ftp(source(&server, "/")), &lab.context, &limits).await;
+        let failed = places::extract_within(0, &SourceConfig::Ftp(source(&server, "/")), &lab.context, &limits).await;
         messages.push_str(&failure(failed, server.address.port()));
         messages.push('\n');
     }
@@ -292,7 +292,7 @@ async fn loaded_files_are_moved_or_deleted() {
             let source = FtpSource { place, ..source(&server, "in/*.csv") };
             let loaded = extract(&lab, source.clone()).await.expect("read");
             change();
-            store::after_load_within(&[SourceConfig::Ftp(source)], &loaded.files, &lab.context, &quick()).await
+            places::after_load_within(&[SourceConfig::Ftp(source)], &loaded.files, &lab.context, &quick()).await
         };
         let change = || std::fs::write(server.local("in/b.csv"), "id\n2\n3\n").expect("changed");
         let warnings = finish(AfterLoad::Move("done".into()), &change).await;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
+use elt_worker::extract::places::{self, StoreLimits};
 use elt_worker::extract::probe;
-use elt_worker::extract::store::{self, StoreLimits};
 
 use crate::places_s3::{extract, names, quick, sales};
 use crate::support::app::PATIENCE;
@@ -124,7 +124,7 @@ async fn an_object_that_sends_more_than_it_has_is_not_taken() {
         })
     });
     let limits = StoreLimits { idle: Duration::from_secs(5), ..quick() };
-    let reading = store::extract_within(0, &sales(server.address, "a.csv", ""), &lab.context, &limits).await;
+    let reading = places::extract_within(0, &sales(server.address, "a.csv", ""), &lab.context, &limits).await;
     let failed = failure(reading, 0);
     assert_eq!(failed, "source_changed: s3://sales/a.csv changed while it was read");
     let spooled = std::fs::read_dir(&lab.context.spool).expect("a spool").map(|entry| entry.expect("an entry"));

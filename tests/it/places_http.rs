@@ -14,7 +14,7 @@ use elt_shared::config::{Document, NoReferences, SourceConfig};
 use elt_worker::error::PipelineError;
 use elt_worker::extract::Extracted;
 use elt_worker::extract::http::HttpLimits;
-use elt_worker::extract::store::{self, StoreLimits};
+use elt_worker::extract::places::{self, StoreLimits};
 use elt_worker::input::{Compression, Format};
 
 use crate::support::app::PATIENCE;
@@ -39,7 +39,7 @@ fn source(urls: &[String], more: &str) -> SourceConfig {
 }
 
 async fn extract(lab: &Extraction, source: &SourceConfig) -> Result<Extracted, PipelineError> {
-    store::extract_within(0, source, &lab.context, &quick()).await
+    places::extract_within(0, source, &lab.context, &quick()).await
 }
 
 /// A file as a good web server answers for it: with a part when one is asked for, of this content only.
@@ -244,7 +244,7 @@ async fn a_server_that_falls_silent_is_asked_again() {
     let web = HttpLimits { idle: Duration::from_secs(4), ..quick().web };
     let limits = StoreLimits { web, ..quick() };
     let source = through(&proxy, "/script/large.csv");
-    let extracted = store::extract_within(0, &source, &lab.context, &limits).await.expect("read in two parts");
+    let extracted = places::extract_within(0, &source, &lab.context, &limits).await.expect("read in two parts");
     assert!(texts(&extracted)[0].1 == content, "every byte once and in its place");
 }
 
@@ -253,7 +253,7 @@ async fn a_look_asks_for_the_head_and_changes_with_the_file() {
     let (server, lab) = (HttpSource::start().await, Extraction::new().await);
     let look = async |headers: &'static [(HeaderName, &'static str)], content: &'static str| {
         server.script(move |hit, _| file(hit, content, headers));
-        store::look(&source(&[server.url("/script/a.csv")], ""), &lab.context).await.expect("a look")
+        places::look(&source(&[server.url("/script/a.csv")], ""), &lab.context).await.expect("a look")
     };
     static FIRST: [(HeaderName, &str); 1] = [(ETAG, "\"1\"")];
     static SECOND: [(HeaderName, &str); 1] = [(ETAG, "\"2\"")];
@@ -267,7 +267,7 @@ async fn a_look_asks_for_the_head_and_changes_with_the_file() {
     assert!(server.hits().iter().all(|hit| hit.method == Method::HEAD));
     // A server that says nothing about a file: only a run finds out.
     server.script(|_, _| Response::new(Body::from_stream(futures::stream::iter([Ok::<_, std::io::Error>("id\n")]))));
-    let silent = store::look(&source(&[server.url("/script/a.csv")], ""), &lab.context).await.expect("a look");
+    let silent = places::look(&source(&[server.url("/script/a.csv")], ""), &lab.context).await.expect("a look");
     assert!(silent.needs_run);
 }
 
@@ -296,7 +296,7 @@ async fn a_look_at_a_server_without_heads_costs_one_request_without_a_body() {
             Method::HEAD => status.into_response(),
             _ => file(hit, "id\n1\n", headers),
         });
-        let seen = store::look(&source, &lab.context).await.expect("a look");
+        let seen = places::look(&source, &lab.context).await.expect("a look");
         let hits = server.hits();
         let asked = |hit: &Hit| ["if-none-match", "if-modified-since"].map(|name| hit.header(name).map(str::to_owned));
         (seen, hits.len(), hits.last().map(asked).expect("a request"))
@@ -321,7 +321,7 @@ async fn a_look_at_a_server_without_heads_costs_one_request_without_a_body() {
     // A run reads what the look saw, and a file that is gone is gone.
     assert_eq!(texts(&extract(&lab, &source).await.expect("a file"))[0].1, "id\n1\n");
     server.script(|_, _| StatusCode::NOT_FOUND.into_response());
-    store::look(&source, &lab.context).await.expect_err("it is gone");
+    places::look(&source, &lab.context).await.expect_err("it is gone");
 }
 
 #[tokio::test]
@@ -441,8 +441,8 @@ async fn all_files_together_have_a_limit() {
     });
     let limits = StoreLimits { total_bytes: 150_000, ..quick() };
     let urls = [server.url("/script/a.csv"), server.url("/script/b.csv")];
-    let failed = store::extract_within(0, &source(&urls, ""), &lab.context, &limits).await;
+    let failed = places::extract_within(0, &source(&urls, ""), &lab.context, &limits).await;
     let failed = failure(failed, server.address.port());
     assert!(failed.starts_with("source_too_large: http://127.0.0.1:PORT sent more than "), "{failed}");
-    store::extract_within(0, &source(&urls[..1], ""), &lab.context, &limits).await.expect("one of them");
+    places::extract_within(0, &source(&urls[..1], ""), &lab.context, &limits).await.expect("one of them");
 }

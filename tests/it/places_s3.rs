@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use chrono::{TimeDelta, Utc};
 use elt_shared::config::{Document, NoReferences, SourceConfig};
 use elt_worker::error::PipelineError;
-use elt_worker::extract::store::{self, StoreLimits};
+use elt_worker::extract::places::{self, StoreLimits};
 use elt_worker::extract::{self, Extracted};
 use elt_worker::input::{Compression, Format};
 use jsonwebtoken::jwk::Jwk;
@@ -52,7 +52,7 @@ pub fn sales(address: std::net::SocketAddr, path: &str, more: &str) -> SourceCon
 }
 
 pub async fn extract(lab: &Extraction, source: &SourceConfig) -> Result<Extracted, PipelineError> {
-    store::extract_within(0, source, &lab.context, &quick()).await
+    places::extract_within(0, source, &lab.context, &quick()).await
 }
 
 pub fn names(extracted: &Extracted) -> Vec<String> {
@@ -169,7 +169,7 @@ async fn a_server_that_falls_silent_is_asked_again() {
     // Long enough for a busy machine, because a third silence would be one too many.
     let limits = StoreLimits { idle: Duration::from_secs(4), ..quick() };
     let source = sales(proxy.address, "large.csv", "");
-    let extracted = store::extract_within(0, &source, &lab.context, &limits).await.expect("read in two parts");
+    let extracted = places::extract_within(0, &source, &lab.context, &limits).await.expect("read in two parts");
     assert!(texts(&extracted)[0].1 == content, "every byte once and in its place");
 }
 
@@ -354,7 +354,7 @@ async fn a_copy_that_fails_deletes_nothing() {
     server.script(|asked, _| {
         asked.header("x-amz-copy-source").is_some().then(|| error(StatusCode::OK, "InternalError", ""))
     });
-    let warnings = store::after_load_within(&[source], &extracted.files, &lab.context, &quick()).await;
+    let warnings = places::after_load_within(&[source], &extracted.files, &lab.context, &quick()).await;
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert!(warnings[0].starts_with("s3://sales/in/a.csv was loaded and stays as it is: "), "{warnings:?}");
     assert_eq!(server.keys(), ["in/a.csv"]);
@@ -365,7 +365,7 @@ async fn a_look_changes_with_the_objects_and_only_with_them() {
     let (server, lab) = (BucketServer::start(SPEAKS_S3, "sales").await, Extraction::new().await);
     server.put("a.csv", "id\n1\n");
     let source = sales(server.address, "*.csv", "");
-    let look = async || store::look(&source, &lab.context).await.expect("a look");
+    let look = async || places::look(&source, &lab.context).await.expect("a look");
     let first = look().await;
     assert!(!first.needs_run);
     assert_eq!(look().await, first);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use elt_shared::queue::retention::{Cleaned, Keep, Kind};
 use elt_shared::runs::lifecycle;
 use elt_shared::runs::report::RunReport;
-use elt_shared::store::retention::Subject;
+use elt_shared::store::retention_turns::Subject;
 use elt_shared::target::TableRef;
 use elt_worker::load::housekeeping::Housekeeping;
 use elt_worker::run_context::RunContext;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use elt_shared::config::content_key;
 use elt_shared::secret::{KeyRing, context};
 use elt_shared::store::secret_keys::DroppedKey;
-use elt_shared::store::{configs, sealing, secret_keys, secrets};
+use elt_shared::store::{configs, reseal, secret_keys, secrets};
 use elt_shared::stored_secret::ChangeSecret;
 use sqlx::AssertSqlSafe;
 
@@ -54,7 +54,7 @@ async fn forget(control: &Control, key_id: &str) -> sqlx::Result<()> {
 /// Rewrites the tables. Transactions of other tests on the same server may keep it waiting.
 async fn rewrite(control: &Control) {
     let deadline = Instant::now() + PATIENCE;
-    while sealing::rewrite_tables(&control.db).await.expect("asked") > 0 {
+    while reseal::rewrite_tables(&control.db).await.expect("asked") > 0 {
         assert!(Instant::now() < deadline, "the tables were never rewritten");
     }
 }
@@ -71,7 +71,7 @@ async fn text_in_clear_leaves_the_file_also_after_an_interruption() {
     assert!(file_has(&control, "config_history", CANARY.as_bytes()).await, "PostgreSQL keeps replaced rows");
 
     // The process was ended here. The next one has nothing left to seal.
-    assert_eq!(sealing::seal_clear_rows(&control.db, &keys).await.expect("sealed"), 0);
+    assert_eq!(reseal::seal_clear_rows(&control.db, &keys).await.expect("sealed"), 0);
     rewrite(&control).await;
     assert!(!file_has(&control, "config_history", CANARY.as_bytes()).await);
     let noted: i64 =
@@ -104,7 +104,7 @@ async fn what_the_key_before_sealed_leaves_the_file_too() {
     assert!(refused.as_database_error().is_some_and(|error| error.is_foreign_key_violation()), "{refused}");
 
     let both = ring(NEW, &[OLD]);
-    let done = sealing::seal_again(&control.db, &both).await.expect("sealed");
+    let done = reseal::seal_again(&control.db, &both).await.expect("sealed");
     assert_eq!((done.rows, done.unopened), (1, 0));
     assert!(file_has(&control, "second_factors", &before.bytes).await);
     rewrite(&control).await;
@@ -125,7 +125,7 @@ async fn a_value_of_a_missing_key_or_a_damaged_one_stays_and_is_named() {
         configs::seal_batch(&control.db, &keys, 10).await.expect("sealed");
     }
     control.execute("update config_history set yaml_sealed = '\\x00' where version = 3").await;
-    let done = sealing::seal_again(&control.db, &ring(NEW, &[OLD])).await.expect("sealed");
+    let done = reseal::seal_again(&control.db, &ring(NEW, &[OLD])).await.expect("sealed");
     assert_eq!((done.rows, done.unopened), (1, 2));
     let problem = done.first_problem.expect("a problem").to_string();
     assert!(problem.starts_with("could not open config version 2: it is sealed with the secret key"), "{problem}");
@@ -214,7 +214,7 @@ async fn a_text_that_was_kept_under_two_keys_does_not_differ_from_itself() {
         versions[3 - one].differs_from(&versions[3 - other], &keys).expect("both open")
     };
     assert!(!differs(1, 2).await && differs(1, 3).await, "before everything is sealed with one key");
-    sealing::seal_again(&control.db, &keys).await.expect("sealed");
+    reseal::seal_again(&control.db, &keys).await.expect("sealed");
     assert!(!differs(1, 2).await && !differs(2, 1).await && !differs(2, 2).await);
     assert!(differs(1, 3).await && differs(3, 2).await);
 }

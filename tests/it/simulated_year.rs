@@ -7,7 +7,7 @@ use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 use elt_shared::queue::retention::{self, Keep, Kind};
-use elt_shared::store::retention::{self as turns, table_sizes};
+use elt_shared::store::retention_turns::{self as turns, table_sizes};
 use elt_worker::load::housekeeping;
 use sqlx::PgPool;
 

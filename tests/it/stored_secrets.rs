@@ -3,7 +3,7 @@
 use elt_shared::config::{Document, SourceConfig};
 use elt_shared::secret::{KeyRing, Secret};
 use elt_shared::store::configs::ConfigAuthor;
-use elt_shared::store::{sealing, secrets};
+use elt_shared::store::{reseal, secrets};
 use elt_shared::stored_secret::{Asker, SecretReferences};
 use futures::StreamExt;
 use serde_json::{Value, json};
@@ -320,7 +320,7 @@ async fn a_new_secret_key_seals_stored_secrets_again() {
     let sealed = async || app.control("select name, sealed::text, key_id from elt.secrets order by name").await;
     let before = sealed().await;
 
-    let again = sealing::seal_again(&app.db, &ring(new, &[old])).await.expect("sealed again");
+    let again = reseal::seal_again(&app.db, &ring(new, &[old])).await.expect("sealed again");
 
     assert_eq!((again.rows, again.unopened), (2, 0));
     let after = sealed().await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{TimeDelta, Utc};
 use elt_shared::queue::retention::Keep;
 use elt_shared::store::installation;
-use elt_shared::store::retention as turns;
+use elt_shared::store::retention_turns as turns;
 use elt_worker::load::housekeeping;
 use serde_json::json;
 use uuid::Uuid;

@@ -160,7 +160,7 @@ async fn stop_when_asked(db: &PgPool, run: &Run, stop: &CancellationToken) {
     let pass_on = async || {
         let mut tx = db.begin().await?;
         if let Some(schedule) = run.schedule_id {
-            elt_shared::schedules::stop(&mut tx, schedule, "stopped at the terminal").await?;
+            elt_shared::end_schedules::stop(&mut tx, schedule, "stopped at the terminal").await?;
         }
         lifecycle::request_stop(&mut tx, run.id).await?;
         tx.commit().await

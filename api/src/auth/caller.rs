@@ -46,8 +46,8 @@ impl Caller {
         &self.name
     }
 
-    /// Tells callers apart whose requests must not share anything. Unlike a name, it is never used again by another
-    /// token.
+    /// A key that only this caller has, for state that callers must not share. Unlike the name of a token, it is never
+    /// used again.
     pub fn key(&self) -> String {
         match &self.credential {
             Credential::Session(_) => self.user.username.clone(),

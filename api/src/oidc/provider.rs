@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
+use elt_shared::network::client::CheckedResolver;
 use elt_shared::network::{self, keepalive};
 use elt_shared::settings::NetworkSettings;
 use jsonwebtoken::jwk::Jwk;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
 use reqwest::{RequestBuilder, Url};
 use serde::Deserialize;
@@ -99,18 +99,14 @@ impl Provider {
     /// When no HTTP client can be made.
     pub fn new(client: Client, network: NetworkSettings) -> reqwest::Result<Self> {
         let network = Arc::new(network);
-        let http = reqwest::Client::builder()
+        let builder = reqwest::Client::builder()
             .user_agent(concat!("elt/", env!("CARGO_PKG_VERSION")))
-            .dns_resolver(Arc::new(CheckedResolver(Arc::clone(&network))))
+            .dns_resolver(CheckedResolver::of(&network))
             // A proxy would look names up itself, past the rules for hosts.
             .no_proxy()
             .redirect(Policy::none())
-            .tcp_keepalive(keepalive::ASKED_AFTER)
-            .tcp_keepalive_interval(keepalive::ASKED_EVERY)
-            .tcp_keepalive_retries(keepalive::QUESTIONS)
-            .tcp_user_timeout(keepalive::ACKNOWLEDGED_WITHIN)
-            .timeout(LIMIT)
-            .build()?;
+            .timeout(LIMIT);
+        let http = keepalive::of_client(builder, keepalive::ACKNOWLEDGED_WITHIN).build()?;
         Ok(Self { client, http, network, memory: Mutex::default() })
     }
 
@@ -270,19 +266,6 @@ impl Provider {
 
     fn callback_url(&self) -> String {
         format!("{}/auth/oidc/callback", self.client.public_url.as_str().trim_end_matches('/'))
-    }
-}
-
-/// Looks names up under the rules for hosts; the connection then goes to what was checked.
-struct CheckedResolver(Arc<NetworkSettings>);
-
-impl Resolve for CheckedResolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let settings = Arc::clone(&self.0);
-        Box::pin(async move {
-            let addresses = network::resolve(&settings, name.as_str(), 0).await?;
-            Ok(Box::new(addresses.into_iter()) as Addrs)
-        })
     }
 }
 

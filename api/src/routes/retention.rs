@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use elt_shared::queue::retention::{Kind, LATE_AFTER};
-use elt_shared::store::retention::{self, TableSize, Turn};
+use elt_shared::store::retention_turns::{self as turns, TableSize, Turn};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -116,10 +116,10 @@ struct RetentionList {
 #[utoipa::path(get, path = "/retention", tag = "retention", security(("token" = []), ("api_token" = ["read"])), responses(
     (status = 200, body = RetentionList)))]
 async fn list(State(state): State<AppState>, _caller: Allowed<Read>) -> Result<Json<RetentionList>> {
-    let mut turns = retention::list(&state.db, LATE_AFTER).await?;
+    let mut turns = turns::list(&state.db, LATE_AFTER).await?;
     let tables: Vec<_> = Kind::OF_CONTROL.iter().flat_map(|kind| kind.tables()).copied().collect();
-    let sizes = retention::table_sizes(&state.db, &tables).await?;
-    let oldest = retention::oldest(&state.db).await?;
+    let sizes = turns::table_sizes(&state.db, &tables).await?;
+    let oldest = turns::oldest(&state.db).await?;
     let elsewhere = turns.split_off(turns.partition_point(|turn| turn.place.is_empty()));
     let mut data: Vec<_> = Kind::OF_CONTROL
         .into_iter()

@@ -342,7 +342,7 @@ async fn stop(
 
 async fn end(state: &AppState, note: &AuditNote, id: Uuid, reason: &str) -> Result<Schedule> {
     let mut tx = state.db.begin().await?;
-    let schedule = elt_shared::schedules::stop(&mut tx, id, reason).await?.ok_or_else(|| missing(id))?;
+    let schedule = elt_shared::end_schedules::stop(&mut tx, id, reason).await?.ok_or_else(|| missing(id))?;
     note.commit(tx, StatusCode::ACCEPTED).await?;
     Ok(schedule)
 }

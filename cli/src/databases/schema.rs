@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use elt_shared::secret::KeyRing;
-use elt_shared::store::{self, MigrateError, Migrated, Schema, SchemaState, sealing};
+use elt_shared::store::{self, MigrateError, Migrated, Schema, SchemaState, reseal};
 use sqlx::PgPool;
 
 use super::Databases;
@@ -36,9 +36,9 @@ impl Databases {
                 return Ok(migrated);
             }
             if let Some(keys) = keys {
-                sealing::seal_clear_rows(owner, keys).await.context("could not seal the stored configs")?;
+                reseal::seal_clear_rows(owner, keys).await.context("could not seal the stored configs")?;
             }
-            sealing::rewrite_tables(owner).await.context("could not find out which tables to rewrite")?;
+            reseal::rewrite_tables(owner).await.context("could not find out which tables to rewrite")?;
             Ok(migrated)
         })
         .await
@@ -55,7 +55,7 @@ impl Databases {
 
     /// Refuses to go on without a key when an earlier release stored something in clear, which has to be sealed.
     async fn require_nothing_in_clear(&self, owner: &PgPool) -> anyhow::Result<()> {
-        match sealing::is_any_in_clear(owner).await.context("could not look for configs in clear")? {
+        match reseal::is_any_in_clear(owner).await.context("could not look for configs in clear")? {
             true => Err(keys::missing("ELT_SECRET_KEY", &self.data_dir)),
             false => Ok(()),
         }

@@ -188,7 +188,8 @@ async fn check_current(db: &PgPool, keys: &KeyRing) -> anyhow::Result<()> {
     checked.map_err(|dropped| refuse(Exit::Settings, format!("{}: {dropped}", DroppedKey::CODE), DroppedKey::NEXT_STEP))
 }
 
-/// Makes the current key that of a control database that has none yet, and refuses keys that do not open what is sealed.
+/// Records the current key in a control database that has no key yet, and refuses keys that cannot open what is sealed
+/// there.
 pub async fn claim(db: &PgPool, keys: &KeyRing) -> anyhow::Result<()> {
     check_current(db, keys).await?;
     let claimed = async { secret_keys::claim(&mut *db.acquire().await?, keys).await };

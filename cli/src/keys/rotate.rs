@@ -3,8 +3,8 @@
 use anyhow::Context;
 use elt_shared::secret::KeyRing;
 use elt_shared::settings::SecretKeySettings;
-use elt_shared::store::sealed::SealedAgain;
-use elt_shared::store::{sealing, secret_keys};
+use elt_shared::store::sealed_tables::SealedAgain;
+use elt_shared::store::{reseal, secret_keys};
 use serde_json::{Value, json};
 
 use super::kept::{FILE, KeptKeys};
@@ -23,7 +23,7 @@ pub(super) async fn rotate(
 ) -> anyhow::Result<Exit> {
     let current = ring.current_id();
     // An earlier release, still running during an upgrade, stores configs in clear.
-    sealing::seal_clear_rows(&databases.control, ring).await.context("could not seal the stored configs")?;
+    reseal::seal_clear_rows(&databases.control, ring).await.context("could not seal the stored configs")?;
     let left = sealed_by_others(databases, &current).await?;
     if left > 0 {
         out::problem(&format!("sealing {} values with the key {current}", count(left.unsigned_abs())));
@@ -68,7 +68,7 @@ async fn seal_all(databases: &Databases, ring: &KeyRing) -> anyhow::Result<Seale
     let mut tx = databases.control.begin().await.context("could not reach the control database")?;
     secret_keys::register(&mut *tx, ring).await.context("could not make the key known")?;
     deed(ring, json!({ "step": "begun", "older_keys": older_ids(ring) })).commit(tx, ring).await?;
-    let done = sealing::seal_again(&databases.control, ring).await;
+    let done = reseal::seal_again(&databases.control, ring).await;
     done.context("the rotation was interrupted: run `elt keys rotate` again, and it goes on")
 }
 
@@ -87,7 +87,7 @@ async fn finish(databases: &Databases, ring: &KeyRing, done: SealedAgain) -> any
     let detail = json!({ "step": "ended", "sealed": done.rows, "unopened": done.unopened, "left": left });
     let tx = databases.control.begin().await.context("could not reach the control database")?;
     deed(ring, detail).commit(tx, ring).await?;
-    let unwritten = sealing::rewrite_tables(&databases.control).await.context("could not rewrite the tables")?;
+    let unwritten = reseal::rewrite_tables(&databases.control).await.context("could not rewrite the tables")?;
     if unwritten > 0 {
         out::problem(
             "the files of the control database still hold values as they were sealed before: run `elt migrate` when it \

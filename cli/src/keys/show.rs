@@ -4,7 +4,7 @@ use anyhow::Context;
 use chrono::{DateTime, Utc};
 use elt_shared::secret::KeyRing;
 use elt_shared::store::audit;
-use elt_shared::store::sealed::TABLES;
+use elt_shared::store::sealed_tables::TABLES;
 use elt_shared::store::secret_keys::{self, KeyUse};
 use serde_json::{Value, json};
 use sqlx::{PgConnection, PgPool};

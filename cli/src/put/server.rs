@@ -93,14 +93,8 @@ impl Server {
         parts.pop_if_empty().extend(["pipelines", pipeline, "files"]);
         drop(parts);
         // A redirect could lead the token and the file to another server.
-        let client = Client::builder()
-            .redirect(Policy::none())
-            .connect_timeout(CONNECT)
-            .tcp_keepalive(keepalive::ASKED_AFTER)
-            .tcp_keepalive_interval(keepalive::ASKED_EVERY)
-            .tcp_keepalive_retries(keepalive::QUESTIONS)
-            .tcp_user_timeout(ACKNOWLEDGED_WITHIN)
-            .build()?;
+        let builder = Client::builder().redirect(Policy::none()).connect_timeout(CONNECT);
+        let client = keepalive::of_client(builder, ACKNOWLEDGED_WITHIN).build()?;
         Ok(Self { client, files, token: token.clone() })
     }
 

@@ -12,7 +12,7 @@ use crate::table::{bytes, count};
 const WIDTH: usize = 80;
 /// Columns before the text of a part.
 const INDENT: usize = 16;
-/// Details that are shown of each part.
+/// Most details that are shown of each part.
 const MOST_SHOWN: usize = 6;
 
 /// The screen, without a line break at its end.

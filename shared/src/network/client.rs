@@ -21,15 +21,12 @@ pub fn builder(network: &Arc<NetworkSettings>, connect: Duration) -> reqwest::Re
         // Proxies that the environment names for other programs are not used.
         .no_proxy()
         .redirect(Policy::none())
-        .tcp_keepalive(keepalive::ASKED_AFTER)
-        .tcp_keepalive_interval(keepalive::ASKED_EVERY)
-        .tcp_keepalive_retries(keepalive::QUESTIONS)
-        .tcp_user_timeout(keepalive::ACKNOWLEDGED_WITHIN)
         .connect_timeout(connect);
+    let builder = keepalive::of_client(builder, keepalive::ACKNOWLEDGED_WITHIN);
     Ok(match &network.http_proxy {
         // The only name that is looked up then is the proxy's own, which the operator has chosen.
         Some(proxy) => builder.proxy(Proxy::all(proxy.expose())?),
-        None => builder.dns_resolver(Arc::new(CheckedResolver(Arc::clone(network)))),
+        None => builder.dns_resolver(CheckedResolver::of(network)),
     })
 }
 
@@ -48,7 +45,14 @@ pub async fn check(network: &NetworkSettings, url: &Url) -> Result<(), NetworkEr
 
 /// Resolves names under the rules for hosts. The connection then goes to the address that was checked, so that a second answer
 /// of the name server cannot lead elsewhere.
-struct CheckedResolver(Arc<NetworkSettings>);
+pub struct CheckedResolver(Arc<NetworkSettings>);
+
+impl CheckedResolver {
+    /// A resolver by these rules.
+    pub fn of(network: &Arc<NetworkSettings>) -> Arc<Self> {
+        Arc::new(Self(Arc::clone(network)))
+    }
+}
 
 impl Resolve for CheckedResolver {
     fn resolve(&self, name: Name) -> Resolving {

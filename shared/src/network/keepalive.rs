@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use reqwest::ClientBuilder;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 
@@ -35,6 +36,16 @@ pub fn end_when_unanswered(stream: &TcpStream) -> io::Result<()> {
 pub fn keep_alive(stream: &TcpStream) -> io::Result<()> {
     let settings = TcpKeepalive::new().with_time(ASKED_AFTER).with_interval(ASKED_EVERY).with_retries(QUESTIONS);
     SockRef::from(stream).set_tcp_keepalive(&settings)
+}
+
+/// The same for the connections of an HTTP client. `acknowledged_within`: time after which a connection ends because the other
+/// machine has not acknowledged what was sent to it.
+pub fn of_client(builder: ClientBuilder, acknowledged_within: Duration) -> ClientBuilder {
+    builder
+        .tcp_keepalive(ASKED_AFTER)
+        .tcp_keepalive_interval(ASKED_EVERY)
+        .tcp_keepalive_retries(QUESTIONS)
+        .tcp_user_timeout(acknowledged_within)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Passwords: argon2id, hashed off the async threads and only a few at a time.
 
-mod policy;
+mod common;
 
 use std::sync::LazyLock;
 
@@ -48,7 +48,7 @@ pub enum PasswordError {
 /// When the password is too short, too long or common.
 pub async fn hash(password: Secret) -> Result<String, PasswordError> {
     check_length(&password, MIN_LENGTH)?;
-    if policy::is_common(password.expose()) {
+    if common::is_common(password.expose()) {
         return Err(PasswordError::Common);
     }
     hash_in_turn(password).await

@@ -7,11 +7,11 @@ use uuid::Uuid;
 
 use crate::backfills;
 use crate::backoff::jittered;
+use crate::end_schedules;
 use crate::job::ExecuteRun;
 use crate::notifications;
 use crate::runs::leases::{RUNS_PER_SWEEP, SWEEP_INTERVAL};
 use crate::runs::lifecycle;
-use crate::schedules;
 use crate::store::runs::{self, LostRun};
 use crate::store::{self, run_counts, run_totals};
 
@@ -91,7 +91,7 @@ async fn end_private_queues(db: &PgPool) -> sqlx::Result<()> {
     }
     for schedule in store::schedules::abandoned(db).await? {
         let Some(mut tx) = begin_alone(db).await? else { return Ok(()) };
-        schedules::stop(&mut tx, schedule, "the process that monitored is gone").await?;
+        end_schedules::stop(&mut tx, schedule, "the process that monitored is gone").await?;
         tx.commit().await?;
     }
     Ok(())

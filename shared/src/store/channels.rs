@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgConnection, PgExecutor};
 
-use super::{sealed, secret_keys};
+use super::{sealed_tables, secret_keys};
 use crate::notifications::{ChannelAddress, ChannelError, MOST_CHANNELS};
 use crate::secret::{KeyRing, OpenError, Sealed, Secret};
 
@@ -64,7 +64,7 @@ pub async fn put(
         return Ok(Err(ChannelError::TooMany));
     }
     let key = secret_keys::register(&mut *tx, keys).await?;
-    let sealed = key.seal(&sealed::CHANNELS.context(name), address.text.expose().as_bytes());
+    let sealed = key.seal(&sealed_tables::CHANNELS.context(name), address.text.expose().as_bytes());
     let stored = sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "insert into channels (name, sealed, key_id, destination, created_by, updated_by) values ($1, $2, $3, $4, $5, $5)
          on conflict (name) do update
@@ -97,7 +97,7 @@ pub(crate) async fn open(
         sqlx::query_as("select sealed, key_id from channels where name = $1").bind(name).fetch_optional(db).await?;
     Ok(found.map(|(bytes, key_id)| {
         let sealed = Sealed { key_id, bytes };
-        let text = String::from_utf8(keys.open(&sealed::CHANNELS.context(name), &sealed)?);
+        let text = String::from_utf8(keys.open(&sealed_tables::CHANNELS.context(name), &sealed)?);
         text.map(Secret::new).map_err(|_| OpenError::Damaged { key_id: sealed.key_id })
     }))
 }

@@ -27,7 +27,8 @@ pub struct KnownHost {
 
 const COLUMNS: &str = "host, port, algorithm, fingerprint, public_key, trusted, seen_at, approved_by";
 
-/// Keys of one server that may wait for an admin: a server that shows a new key at every call fills no table.
+/// Most keys of one server that may wait for an admin, so that a server that shows a new key at every call cannot fill the
+/// table.
 const WAITING: i64 = 5;
 
 /// A key as a server shows it.

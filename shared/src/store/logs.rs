@@ -257,7 +257,7 @@ fn push_newest_by_level(query: &mut QueryBuilder<Postgres>, filter: &LineFilter,
     query.push(format!(") newest order by newest.id {direction} limit ")).push_bind(limit);
 }
 
-/// Adds the bounds `before` and `after` as ` and …`.
+/// Appends the conditions for `before` and `after` to the query, each beginning with ` and`.
 fn push_bounds(query: &mut QueryBuilder<Postgres>, filter: &LineFilter) {
     if let Some(before) = filter.before {
         query.push(" and id < ").push_bind(before);

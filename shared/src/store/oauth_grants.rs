@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::{FromRow, PgExecutor, PgPool};
 use uuid::Uuid;
 
-use super::{sealed, secret_keys};
+use super::{sealed_tables, secret_keys};
 use crate::secret::{KeyRing, OpenError, Sealed, Secret};
 
 /// Days after which a grant that was not renewed is forgotten.
@@ -94,7 +94,7 @@ pub async fn find_or_add(
     }
     let mut tx = db.begin().await?;
     let key = secret_keys::register(&mut *tx, keys).await?;
-    let sealed = key.seal(&sealed::OAUTH_GRANTS.context(hash), &first.plain());
+    let sealed = key.seal(&sealed_tables::OAUTH_GRANTS.context(hash), &first.plain());
     sqlx::query("insert into oauth_grants (grant_hash, sealed, key_id) values ($1, $2, $3) on conflict do nothing")
         .bind(hash)
         .bind(sealed.bytes)
@@ -117,7 +117,7 @@ async fn find(db: &PgPool, keys: &KeyRing, hash: &str) -> Result<Option<KeptGran
     .await?;
     let Some(Row { sealed, key_id, version, valid_for }) = row else { return Ok(None) };
     let sealed = Sealed { key_id, bytes: sealed };
-    let opened = GrantTokens::opened(&keys.open(&sealed::OAUTH_GRANTS.context(hash), &sealed)?);
+    let opened = GrantTokens::opened(&keys.open(&sealed_tables::OAUTH_GRANTS.context(hash), &sealed)?);
     let tokens = opened.ok_or(OpenError::Damaged { key_id: sealed.key_id })?;
     let valid_for = valid_for.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     Ok(Some(KeptGrant { tokens, version, valid_for }))
@@ -164,7 +164,7 @@ pub async fn keep(
 ) -> sqlx::Result<Option<i64>> {
     let mut tx = db.begin().await?;
     let key = secret_keys::register(&mut *tx, keys).await?;
-    let sealed = key.seal(&sealed::OAUTH_GRANTS.context(hash), &tokens.plain());
+    let sealed = key.seal(&sealed_tables::OAUTH_GRANTS.context(hash), &tokens.plain());
     // Whose turn it is does not matter here: the answer to the newest refresh token must not be lost, also when it came late.
     let kept = sqlx::query_scalar(
         "update oauth_grants

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use sqlx::{Connection, PgConnection, PgPool};
 
 use super::configs;
-use super::sealed::{BATCH, SealedAgain, TABLES};
+use super::sealed_tables::{BATCH, SealedAgain, TABLES};
 use crate::secret::KeyRing;
 
 /// How long a rewrite waits for transactions that could still read replaced rows.

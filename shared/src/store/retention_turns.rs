@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::{FromRow, PgExecutor};
 
-/// Time for which a turn is a worker's own unless it is renewed: one that dies over it keeps others from it no longer.
+/// How long a turn is reserved for a worker unless it is renewed. When the worker dies, another one may take it after this
+/// time.
 const HELD_FOR: Duration = Duration::from_secs(120);
 
 /// A kind of things, at a place.

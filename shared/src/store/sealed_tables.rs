@@ -184,7 +184,7 @@ impl SealedTable {
             }
         }
         if sealed > 0 {
-            super::sealing::note_rewrite(&mut tx, self.table).await?;
+            super::reseal::note_rewrite(&mut tx, self.table).await?;
         }
         tx.commit().await?;
         done.rows += sealed;

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{Connection, FromRow, PgConnection, PgExecutor};
 
 use super::audit;
-use super::sealed::TABLES;
+use super::sealed_tables::TABLES;
 use crate::explained::Code;
 use crate::secret::{CurrentKey, KeyRing, Sealed, context};
 

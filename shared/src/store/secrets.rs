@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgConnection, PgExecutor};
 
-use super::{sealed, secret_keys};
+use super::{sealed_tables, secret_keys};
 use crate::config::Document;
 use crate::secret::{KeyRing, OpenError, Sealed, Secret};
 use crate::stored_secret::{Asker, ChangeSecret, GrantedSecrets, MOST_SECRETS, SecretError};
@@ -73,7 +73,7 @@ pub async fn put(
     let sealed = match &change.value {
         Some(value) => {
             let key = secret_keys::register(&mut *tx, keys).await?;
-            Some(key.seal(&sealed::SECRETS.context(name), value.expose().as_bytes()))
+            Some(key.seal(&sealed_tables::SECRETS.context(name), value.expose().as_bytes()))
         }
         None => None,
     };
@@ -208,7 +208,7 @@ struct SealedRow {
 impl SealedRow {
     fn open(self, keys: &KeyRing) -> Result<Secret, OpenError> {
         let sealed = Sealed { key_id: self.key_id, bytes: self.sealed };
-        let value = String::from_utf8(keys.open(&sealed::SECRETS.context(&self.name), &sealed)?);
+        let value = String::from_utf8(keys.open(&sealed_tables::SECRETS.context(&self.name), &sealed)?);
         value.map(Secret::new).map_err(|_| OpenError::Damaged { key_id: sealed.key_id })
     }
 }

@@ -8,7 +8,7 @@ use polars_arrow::array::Array as _;
 use polars_arrow::bitmap::Bitmap;
 
 use super::{SqlType, json};
-use crate::frame::value;
+use crate::frame::{civil_date, value};
 
 type Array<T> = <T as PolarsDataType>::Array;
 
@@ -254,16 +254,7 @@ fn special(value: f64, out: &mut Vec<u8>) {
 
 /// Writes a date. Its year is from 1 to 9999, because other dates are not converted.
 fn date(days: i32, out: &mut Vec<u8>) {
-    // Days to year, month and day in eras of 400 years that begin in March.
-    let days = i64::from(days) + 719_468;
-    let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let (year, month, day) = civil_date::of_days(i64::from(days));
     let [[y1, y2], [y3, y4], [m1, m2], [d1, d2]] = [year / 100, year, month, day].map(pair);
     out.extend_from_slice(&[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2]);
 }

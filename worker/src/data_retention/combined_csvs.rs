@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use elt_shared::store::outputs::{self, Superseded};
-use elt_shared::store::retention::Left;
+use elt_shared::store::retention_turns::Left;
 use sqlx::PgPool;
 use tokio::task::spawn_blocking;
 

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use elt_shared::backoff::jittered;
 use elt_shared::queue::retention::{Cleaned, Kind, Midway, turn_end};
-use elt_shared::store::retention::{self, Left, Subject};
+use elt_shared::store::retention_turns::{self as turns, Left, Subject};
 use sqlx::PgPool;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -76,7 +76,7 @@ async fn take_turns(db: &PgPool, settings: &WorkerSettings, host: &str) {
         let folder = if kind == Kind::Uploads { settings.inboxes() } else { settings.data_dir.clone() };
         let place = format!("{host}:{}", folder.display());
         let subject = Subject { kind: kind.name(), place: &place };
-        match retention::take(db, subject, NOT_AGAIN_WITHIN, &kind.settings(&keep)).await {
+        match turns::take(db, subject, NOT_AGAIN_WITHIN, &kind.settings(&keep)).await {
             Ok(true) => {}
             Ok(false) => continue,
             Err(error) => {
@@ -87,7 +87,7 @@ async fn take_turns(db: &PgPool, settings: &WorkerSettings, host: &str) {
         let removed = remove(db, settings, kind).await;
         let left = removed.as_ref().map_or_else(|_| Left::default(), |removed| removed.left);
         let end = turn_end(kind, &place, &removed.map(|removed| removed.cleaned));
-        if let Err(error) = retention::finish(db, subject, &end, Some(left)).await {
+        if let Err(error) = turns::finish(db, subject, &end, Some(left)).await {
             tracing::warn!(%error, "could not note that {} were removed", kind.words());
         }
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use elt_shared::store::retention::Left;
+use elt_shared::store::retention_turns::Left;
 use elt_shared::store::runs::old::{self, AttemptIs};
 use sqlx::PgPool;
 use tokio::task::spawn_blocking;

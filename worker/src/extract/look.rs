@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::http::HttpLimits;
 use super::http::look::{self, Known};
-use super::{ExtractContext, inbox, local, sftp, store};
+use super::{ExtractContext, inbox, local, places, sftp};
 use crate::error::Result;
 
 /// Longest time for the looks at all APIs. It is shorter than the time that a tick has, so that APIs which are slow together
@@ -60,7 +60,7 @@ pub async fn look(config: &PipelineConfig, context: &ExtractContext, known: &[Kn
                 seen.fingerprint
             }
             place => {
-                let seen = store::look(place, context).await?;
+                let seen = places::look(place, context).await?;
                 look.needs_run |= seen.needs_run;
                 seen.fingerprint
             }
@@ -88,7 +88,7 @@ pub async fn fingerprint(config: &PipelineConfig, context: &ExtractContext) -> R
                 look::look(index, api, context, &Known::default()).await?.fingerprint
             }
             SourceConfig::Api(_) => 0,
-            place => store::look(place, context).await?.fingerprint,
+            place => places::look(place, context).await?.fingerprint,
         };
         all.update(&fingerprint.to_le_bytes());
     }

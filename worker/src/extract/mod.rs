@@ -1,5 +1,5 @@
 //! Extract: every source becomes files on this machine. The `match` in this file lists the kinds of source; places of files
-//! are one of them, and [`store`] lists these.
+//! are one of them, and [`places`] lists these.
 
 mod byte_names;
 pub mod cloud;
@@ -11,12 +11,12 @@ pub mod local;
 pub mod look;
 mod parents;
 mod path_columns;
+pub mod places;
 pub mod preview;
 pub mod probe;
 mod remote_paths;
 mod sample;
 pub mod sftp;
-pub mod store;
 pub mod tables;
 mod workbooks;
 
@@ -152,7 +152,7 @@ async fn extract_api(
 /// failures are returned as sentences for the report.
 pub async fn after_load(sources: &[SourceConfig], files: &[InputFile], context: &ExtractContext) -> Vec<String> {
     let mut warnings = sftp::after_load(sources, files, context).await;
-    warnings.extend(store::after_load(sources, files, context).await);
+    warnings.extend(places::after_load(sources, files, context).await);
     warnings.extend(inbox::after_load(sources, files).await);
     warnings
 }
@@ -188,7 +188,7 @@ async fn extract_each(config: &PipelineConfig, context: &ExtractContext) -> Resu
             SourceConfig::Inbox(inbox) => inbox::extract(index, inbox, context).await,
             SourceConfig::Api(api) => extract_api(index, api, config, &all.files, context).await,
             SourceConfig::Sftp(sftp) => sftp::extract(index, sftp, context).await,
-            place => store::extract(index, place, context).await,
+            place => places::extract(index, place, context).await,
         }?;
         let one = containers::unpack(one, &mut unpacked, context).await?;
         // An entry of an archive has a path of its own, and the sheets of a workbook have that of the workbook.

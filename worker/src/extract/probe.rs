@@ -9,7 +9,7 @@ use elt_shared::explained::catalog::Reached;
 use elt_shared::runs::{FoundFile, ProbeReport};
 
 use super::listed_sample::ListedSample;
-use super::{ExtractContext, Extracted, containers, http, inbox, local, sftp, store, workbooks};
+use super::{ExtractContext, Extracted, containers, http, inbox, local, places, sftp, workbooks};
 use crate::error::Result;
 use crate::input::InputFile;
 use crate::shape;
@@ -69,7 +69,7 @@ pub(super) async fn sample(index: usize, source: &SourceConfig, context: &Extrac
         }
         SourceConfig::Api(source) => http::probe(index, source, context).await,
         SourceConfig::Sftp(source) => sftp::probe(index, source, context).await,
-        place => store::probe(index, place, context).await,
+        place => places::probe(index, place, context).await,
     }?;
     Ok(sample.opened(context).await?.with_sheet(context).await)
 }

@@ -15,9 +15,11 @@
 //! - [`read`]: one reader for all formats
 //! - [`column_names`]: the names of a file's columns, as PostgreSQL can have them
 //! - [`dialect_proposal`]: the keys of `csv:` that files need
+//! - [`civil_date`]: a number of days as a date
 //! - [`value`]: the rules by which a text is a value of a type
 //! - [`profile`]: the first pass
 
+pub mod civil_date;
 pub mod column_names;
 pub mod dialect_proposal;
 pub mod fixed_width;

@@ -5,11 +5,11 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use elt_shared::end_schedules::stop_runs;
 use elt_shared::explained::sentence;
 use elt_shared::notifications;
 use elt_shared::queue::heartbeat::Intake;
 use elt_shared::runs::{Trigger, lifecycle};
-use elt_shared::schedules::stop_runs;
 use elt_shared::store::runs;
 use elt_shared::store::schedules::{self, DueTick, Schedule, ScheduleState, TickDecision};
 use elt_shared::trigger;

@@ -1,7 +1,7 @@
 //! Inboxes: files that people and programs upload to pipelines, which load them.
 
 mod access;
-mod put;
+mod upload;
 
 use axum::extract::State;
 use axum::http::{HeaderName, StatusCode};
@@ -23,7 +23,7 @@ use crate::extract::{Json, Params, Path};
 use crate::page::{Page, PageQuery};
 use crate::receive::{blocking, failed};
 
-pub use put::UPLOAD_PATH;
+pub use upload::UPLOAD_PATH;
 
 /// Headers of the IETF's draft on resumable uploads, for clients that ask with HEAD.
 const UPLOAD_OFFSET: HeaderName = HeaderName::from_static("upload-offset");
@@ -35,7 +35,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(list))
         .routes(routes!(list_files))
         .routes(routes!(find, remove))
-        .routes(routes!(put::put))
+        .routes(routes!(upload::put))
 }
 
 /// A pipeline that takes files.
@@ -241,5 +241,5 @@ fn file_name(name: &str) -> Result<FileName> {
 }
 
 fn upload_name(name: &str) -> Result<UploadName> {
-    name.parse().map_err(|()| put::invalid("upload is a name of 8 to 64 letters, digits, - and _"))
+    name.parse().map_err(|()| upload::invalid("upload is a name of 8 to 64 letters, digits, - and _"))
 }

@@ -2,7 +2,7 @@
 
 use super::after_load;
 use super::files;
-use super::place::PlaceOptions;
+use super::place_keys::PlaceOptions;
 use super::ssh::is_host;
 use crate::config::certificates;
 use crate::config::keys::{Choice, Key, joined};

@@ -4,7 +4,7 @@ use reqwest::Url;
 
 use super::api::{self, ApiSource};
 use super::files;
-use super::place::PlaceOptions;
+use super::place_keys::PlaceOptions;
 use crate::config::keys::{Key, Shape, joined};
 use crate::config::reader::{Field, Reading};
 use crate::config::secrecy::masked_path;

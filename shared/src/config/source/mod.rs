@@ -14,7 +14,7 @@ mod inbox;
 mod local;
 mod path_columns;
 mod pgp;
-mod place;
+mod place_keys;
 mod s3;
 mod sftp;
 mod ssh;
@@ -39,7 +39,7 @@ pub use inbox::{InboxRules, InboxSource};
 pub use local::LocalSource;
 pub use path_columns::PathColumns;
 pub use pgp::PgpOptions;
-pub use place::PlaceOptions;
+pub use place_keys::PlaceOptions;
 pub use s3::{BucketLogin, BucketService, BucketUrl, S3Source};
 pub use sftp::SftpSource;
 pub use ssh::{HostTrust, SshKey, SshLogin, SshServer};
@@ -54,7 +54,7 @@ use super::shaping::Shaping;
 use crate::json_path::JsonPath;
 
 /// One source. A new place of files is a variant here with its file beside this one, and in the worker a
-/// `FileStore` with its line in `extract/store/mod.rs`.
+/// `FileStore` with its line in `extract/places/mod.rs`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum SourceConfig {
     /// Files a worker can read.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::after_load::{self, AfterLoad};
 use super::files;
-use super::place::PlaceOptions;
+use super::place_keys::PlaceOptions;
 use crate::config::certificates;
 use crate::config::keys::{Choice, Key, joined};
 use crate::config::reader::{Field, Reading};

@@ -7,7 +7,7 @@ use sqlx::PgPool;
 
 use super::{Keep, Kind};
 use crate::secret::KeyRing;
-use crate::store::retention::{self, Subject};
+use crate::store::retention_turns::{self as turns, Subject};
 use crate::store::runs::old::{self, NeededRuns, WalkPlace};
 use crate::store::{
     api_tokens, audit, backfills, config_limits, coverage, idempotency, login_failures, logs, notifications, schedules,
@@ -162,10 +162,10 @@ impl<'a> Batches<'a> {
 
     async fn reports(&self) -> sqlx::Result<Batch> {
         let subject = Subject { kind: Kind::Reports.name(), place: "" };
-        let after = retention::done_until(self.db, subject).await?;
+        let after = turns::done_until(self.db, subject).await?;
         let step = old::thin_reports(self.db, self.keep.reports, after, REPORTS).await?;
         if let Some(until) = step.until {
-            retention::note_done_until(self.db, subject, until).await?;
+            turns::note_done_until(self.db, subject, until).await?;
         }
         Ok(Batch { removed: step.thinned.unsigned_abs(), more: step.passed >= REPORTS })
     }

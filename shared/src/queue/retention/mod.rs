@@ -24,7 +24,7 @@ use self::batches::Batches;
 pub use self::kind::Kind;
 use crate::backoff::jittered;
 use crate::secret::KeyRing;
-use crate::store::retention::{self, Subject, TurnEnd};
+use crate::store::retention_turns::{self as turns, Subject, TurnEnd};
 
 /// Time between two turns of a worker.
 const EVERY: Duration = Duration::from_secs(3600);
@@ -149,7 +149,7 @@ async fn take_turns(db: &PgPool, keep: &Keep, keys: Option<&KeyRing>) -> bool {
     let mut is_behind = false;
     for kind in Kind::OF_CONTROL {
         let subject = Subject { kind: kind.name(), place: "" };
-        match retention::take(db, subject, NOT_AGAIN_WITHIN, &kind.settings(keep)).await {
+        match turns::take(db, subject, NOT_AGAIN_WITHIN, &kind.settings(keep)).await {
             Ok(true) => {}
             Ok(false) => continue,
             Err(error) => {
@@ -160,11 +160,11 @@ async fn take_turns(db: &PgPool, keep: &Keep, keys: Option<&KeyRing>) -> bool {
         let cleaned = clean(db, kind, keep, keys).await;
         let end = turn_end(kind, "", &cleaned);
         is_behind |= end.behind;
-        if let Err(error) = retention::finish(db, subject, &end, None).await {
+        if let Err(error) = turns::finish(db, subject, &end, None).await {
             tracing::warn!(%error, "could not note that {} were deleted", kind.words());
         }
     }
-    if let Err(error) = retention::forget_places(db, keep.loads).await {
+    if let Err(error) = turns::forget_places(db, keep.loads).await {
         tracing::warn!(%error, "could not forget targets and data folders of long ago");
     }
     is_behind
@@ -212,7 +212,7 @@ pub async fn clean(
             return Ok(Cleaned { behind: true, ..cleaned });
         }
         if renewed.elapsed() > RENEW {
-            let renew = retention::renew(db, Subject { kind: kind.name(), place: "" }).await;
+            let renew = turns::renew(db, Subject { kind: kind.name(), place: "" }).await;
             renew.map_err(|source| Midway { removed: cleaned.removed, source })?;
             renewed = Instant::now();
         }

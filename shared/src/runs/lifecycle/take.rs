@@ -38,9 +38,11 @@ pub enum Taken {
     PassedOn,
 }
 
-/// Begins the run of a ticket, if it needs an attempt and nothing keeps it from starting. `place` is where it loads to;
-/// `None`: it waits for no other run. `longest` is how long it waits for a server; `None`: it does not wait for one, and finds
-/// out for itself.
+/// Begins the run of a ticket, if it needs an attempt and nothing keeps it from starting.
+///
+/// - `place`: the table that it loads into; `None`: no other run can keep it from starting.
+/// - `longest`: how long it may wait while its server is known to be away; `None`: it starts at once and meets the outage
+///   itself.
 pub async fn take(
     db: &PgPool,
     id: Uuid,

@@ -35,9 +35,11 @@ pub(super) enum Start {
     NotNow,
 }
 
-/// Starts an attempt of a run, unless the server of its place is known to be away or its table is taken. `place` is where
-/// it loads to; `None`: it waits for no other run. `longest` is how long it waits for a server; `None`: it does not wait for
-/// one, and finds out for itself.
+/// Starts an attempt of a run, unless the server of its place is known to be away or its table is taken.
+///
+/// - `place`: the table that it loads into; `None`: no other run can keep it from starting.
+/// - `longest`: how long it may wait while its server is known to be away; `None`: it starts at once and meets the outage
+///   itself.
 pub(super) async fn start(
     tx: &mut PgConnection,
     id: Uuid,

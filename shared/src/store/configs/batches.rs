@@ -5,7 +5,7 @@ use sqlx::{FromRow, PgConnection, PgExecutor, PgPool};
 use super::{content_key_of, content_keys, lock};
 use crate::config::Document;
 use crate::secret::{CurrentKey, KeyRing, PLACEHOLDER, Sealed, Secret};
-use crate::store::{sealed, sealing, secret_keys};
+use crate::store::{reseal, sealed_tables, secret_keys};
 
 /// How many versions are stored in clear.
 pub async fn count_in_clear(db: impl PgExecutor<'_>) -> sqlx::Result<i64> {
@@ -43,7 +43,7 @@ pub async fn seal_batch(db: &PgPool, keys: &KeyRing, limit: i64) -> sqlx::Result
         let masked = masked.unwrap_or_else(|_| PLACEHOLDER.to_owned());
         write(&mut tx, (keys, &key), row.version, &text, &masked).await?;
     }
-    sealing::note_rewrite(&mut tx, sealed::CONFIGS.table).await?;
+    reseal::note_rewrite(&mut tx, sealed_tables::CONFIGS.table).await?;
     tx.commit().await?;
     Ok(count)
 }
@@ -61,7 +61,7 @@ async fn write(
     text: &Secret,
     masked: &str,
 ) -> sqlx::Result<()> {
-    let sealed = key.seal(&sealed::CONFIGS.context(&version.to_string()), text.expose().as_bytes());
+    let sealed = key.seal(&sealed_tables::CONFIGS.context(&version.to_string()), text.expose().as_bytes());
     sqlx::query(
         "update config_history set yaml_sealed = $2, key_id = $3, yaml_masked = $4, yaml_content = null
          where version = $1",

@@ -8,7 +8,7 @@ use sqlx::types::Json;
 use sqlx::{FromRow, PgConnection, PgExecutor};
 use uuid::Uuid;
 
-use super::{sealed, secret_keys};
+use super::{sealed_tables, secret_keys};
 use crate::config::{InboxRules, StartRules, content_key};
 use crate::notifications::NotifyConfig;
 use crate::secret::{KeyRing, OpenError, Sealed, Secret};
@@ -55,7 +55,7 @@ impl ConfigVersion {
         match (&self.yaml_sealed, &self.key_id, &self.yaml_content) {
             (Some(bytes), Some(key_id), _) => {
                 let sealed = Sealed { key_id: key_id.clone(), bytes: bytes.clone() };
-                let text = keys.open(&sealed::CONFIGS.context(&self.version.to_string()), &sealed)?;
+                let text = keys.open(&sealed_tables::CONFIGS.context(&self.version.to_string()), &sealed)?;
                 let text = String::from_utf8(text).map_err(|_| OpenError::Damaged { key_id: key_id.clone() })?;
                 Ok(text.into())
             }
@@ -154,7 +154,7 @@ pub async fn keep(tx: &mut PgConnection, keys: &KeyRing, new: NewConfig<'_>) -> 
     let version: i32 =
         sqlx::query_scalar("select coalesce(max(version), 0) + 1 from config_history").fetch_one(&mut *tx).await?;
     let key = secret_keys::register(&mut *tx, keys).await?;
-    let sealed = key.seal(&sealed::CONFIGS.context(&version.to_string()), new.yaml.expose().as_bytes());
+    let sealed = key.seal(&sealed_tables::CONFIGS.context(&version.to_string()), new.yaml.expose().as_bytes());
     let kept = sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "insert into config_history (version, name, content_key, key_id, yaml_sealed, yaml_masked, yaml_preview,
                                      runnable, problems, warnings, created_by, by_admin, secret_names,

@@ -40,7 +40,7 @@ pub struct FailedRun {
     pub backfill_id: Option<Uuid>,
     /// The run that made it for one of its tables.
     pub part_of: Option<Uuid>,
-    /// A run that repeats it already, or has.
+    /// The newest retry of it, unless that retry was stopped.
     pub retried_by: Option<Uuid>,
     /// Another undo of the same run that is unfinished or has succeeded; `None` unless this is an undo.
     pub undone_by: Option<Uuid>,

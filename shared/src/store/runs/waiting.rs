@@ -146,8 +146,8 @@ pub(crate) async fn park_for_holder(
     Ok(())
 }
 
-/// Ends the wait of runs for a server that has been reached. Returns the first `wake` of them with their queues, to be
-/// woken at once; the sweeper wakes the others.
+/// Ends the wait of at most `most` runs for a server that has been reached. Returns the first `wake` of them with their
+/// queues, to be woken at once; the sweeper wakes the others.
 pub(crate) async fn end_wait_for_server(
     db: &mut PgConnection,
     server: &str,

@@ -15,7 +15,7 @@
 //! - [`limits`]: limits in time and size
 //! - [`error`]: the errors of a place, as sentences
 //! - [`web`]: HTTP for places; [`headless`]: files whose web servers do not answer HEAD
-//! - the places themselves: [`bucket`], [`web_files`]
+//! - the places themselves: [`bucket`], [`ftp`], [`web_files`]
 
 mod after_load;
 mod attempts;

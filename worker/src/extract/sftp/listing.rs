@@ -12,8 +12,8 @@ use openssh_sftp_client::metadata::MetaData;
 use super::error::{Result, SftpError};
 use super::session::Session;
 use crate::extract::LeftOutKind;
+use crate::extract::places::{StoreError, Wanted, is_pattern};
 use crate::extract::remote_paths::join;
-use crate::extract::store::{StoreError, Wanted, is_pattern};
 use crate::input::{Compression, Format, format_of, other_suffix};
 
 /// A file on the server.

@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 
+use crate::frame::civil_date;
 use crate::frame::value::is_exact_double;
 
 /// Most characters of a number in the short form, so that it has at most fifteen digits.
@@ -176,16 +177,7 @@ fn long_digits(bytes: &[u8]) -> String {
 /// Writes the date that is a number of days after 1970-01-01 in ISO 8601. A year before 1 or after 9999 has its sign, as
 /// `-0043` for 44 BC.
 pub(super) fn date(days: i64, out: &mut Vec<u8>) {
-    // Days to year, month and day in eras of 400 years that begin in March.
-    let days = days + 719_468;
-    let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let (year, month, day) = civil_date::of_days(days);
     match year {
         1..=9999 => out.extend_from_slice(&[digit(year / 1000), digit(year / 100), digit(year / 10), digit(year)]),
         ..=0 => write(out, format_args!("-{:04}", year.unsigned_abs())),
@@ -249,7 +241,7 @@ fn moment(days: i64, nanos: i64, zoned: bool, out: &mut Vec<u8>) {
     }
 }
 
-/// Writes the timestamp of Parquet's INT96: nanoseconds of the day, then the Julian day.
+/// Writes a timestamp of Parquet's type INT96, which is stored as nanoseconds of the day followed by the Julian day.
 pub(super) fn julian_timestamp(bytes: &[u8], out: &mut Vec<u8>) {
     const JULIAN_DAY_OF_1970: i64 = 2_440_588;
     let (nanos, day) = bytes.split_at(8.min(bytes.len()));

@@ -26,7 +26,7 @@ pub async fn drop_repeated_staged(tx: &mut PgConnection) -> sqlx::Result<u64> {
 /// Leaves only staged rows that the table does not have, and counts the others as duplicates. `delivered`: where the rows of a
 /// partitioned table belong.
 ///
-/// The new rows are copied and the known ones are not deleted, because of a source that is loaded again nearly all rows are
+/// The new rows are copied and the known ones are not deleted, because nearly all rows of a source that is loaded again are
 /// known.
 pub async fn keep_unknown_staged(
     tx: &mut PgConnection,

@@ -5,7 +5,7 @@
 //! they are: without its marker, a run could load its rows twice.
 
 use elt_shared::store::installation;
-use elt_shared::store::retention::{self, Subject};
+use elt_shared::store::retention_turns::{self as turns, Subject};
 use elt_shared::store::runs::old;
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
@@ -20,7 +20,7 @@ pub(super) async fn batch(house: &mut Housekeeping<'_>, walk: &mut Walk, subject
 
 async fn shorten(house: &mut Housekeeping<'_>, walk: &mut Walk, subject: Subject<'_>) -> sqlx::Result<Batch> {
     if walk.since.is_none() {
-        walk.since = retention::done_until(house.control, subject).await?;
+        walk.since = turns::done_until(house.control, subject).await?;
         walk.run = walk.since.map(least_id);
     }
     let (looked_at, last): (i64, Option<Uuid>) = sqlx::query_as(AssertSqlSafe(format!(
@@ -46,7 +46,7 @@ async fn shorten(house: &mut Housekeeping<'_>, walk: &mut Walk, subject: Subject
     .await?;
     walk.run = last.or(walk.run);
     if let Some(until) = last.and_then(made_at) {
-        retention::note_done_until(house.control, subject, until).await?;
+        turns::note_done_until(house.control, subject, until).await?;
     }
     if looked_at < BATCH {
         *walk = Walk { first_done: true, ..Walk::default() };

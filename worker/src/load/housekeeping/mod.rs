@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use elt_shared::queue::retention::{Cleaned, Keep, Kind, Midway, turn_end};
-use elt_shared::store::retention::{self, Left, Subject};
+use elt_shared::store::retention_turns::{self as turns, Left, Subject};
 use elt_shared::target::{self, AnswerLimits, TableRef};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 use tokio::time::sleep;
@@ -100,7 +100,7 @@ impl Housekeeping<'_> {
         let shown = shown_place(self.target, self.table).await.map_err(|error| fail.because(error))?;
         for kind in [Kind::Receipts, Kind::Quarantine, Kind::Markers] {
             let subject = Subject { kind: kind.name(), place: &place };
-            match retention::take(self.control, subject, NOT_AGAIN_WITHIN, &kind.settings(&self.keep)).await {
+            match turns::take(self.control, subject, NOT_AGAIN_WITHIN, &kind.settings(&self.keep)).await {
                 Ok(true) => {}
                 Ok(false) => continue,
                 Err(error) => {
@@ -108,13 +108,13 @@ impl Housekeeping<'_> {
                     continue;
                 }
             }
-            if let Err(error) = retention::show(self.control, &place, &shown).await {
+            if let Err(error) = turns::show(self.control, &place, &shown).await {
                 tracing::warn!(%error, "could not note the address of a target");
             }
             let cleaned = self.clean(kind, subject).await;
             let left = left(self.target, self.table, kind).await.ok();
             let end = turn_end(kind, &shown, &cleaned);
-            if let Err(error) = retention::finish(self.control, subject, &end, left).await {
+            if let Err(error) = turns::finish(self.control, subject, &end, left).await {
                 tracing::warn!(%error, "could not note that {} were deleted", kind.words());
             }
         }
@@ -154,7 +154,7 @@ impl Housekeeping<'_> {
                 return Ok(());
             }
             if renewed.elapsed() > RENEW {
-                retention::renew(self.control, subject).await?;
+                turns::renew(self.control, subject).await?;
                 renewed = Instant::now();
             }
             // Deleting takes half of the time at most, so that loads do not wait long.

@@ -3,7 +3,7 @@
 //! The reason of a rejected row comes from one of these places:
 //! - the file: a record that is not a row, such as one with too many cells ([`frame::delimited`](crate::frame),
 //!   [`frame::json`](crate::frame::json));
-//! - the contract: a cell that is not a value of its column's type ([`contract::convert`](crate::contract)), or breaks a
+//! - the contract: a cell that is not a value of its column's type ([`contract::cast`](crate::contract)), or breaks a
 //!   rule or limit of the column ([`contract::rules`](crate::contract), [`contract::column_limits`](crate::contract));
 //! - the table: a constraint, trigger or type of the target refuses the row ([`refusal`]).
 //!

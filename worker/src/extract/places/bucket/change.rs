@@ -13,8 +13,8 @@ use sha2::{Digest, Sha256};
 use super::refusal::Doing;
 use super::xml::{escaped, tags};
 use super::{Bucket, address, ask, header};
-use crate::extract::store::FileStore;
-use crate::extract::store::error::{Result, StoreError};
+use crate::extract::places::FileStore;
+use crate::extract::places::error::{Result, StoreError};
 use crate::input::Version;
 
 /// Longest answer about tags or a copy.

@@ -7,7 +7,7 @@ use quick_xml::events::Event;
 use super::xml::resolved;
 use crate::extract::http::files::percent_decoded;
 use crate::extract::http::http_date;
-use crate::extract::store::RemoteFile;
+use crate::extract::places::RemoteFile;
 use crate::input::Version;
 
 /// One page of a listing.

@@ -15,7 +15,7 @@ use super::address;
 use super::metadata::MetadataTransport;
 use super::sign::{AwsKeys, Signer};
 use crate::extract::cloud::{CloudCredentials, LentCredentials};
-use crate::extract::store::error::{Result, StoreError};
+use crate::extract::places::error::{Result, StoreError};
 use crate::humanize::unreadable;
 use crate::settings::CloudVariables;
 

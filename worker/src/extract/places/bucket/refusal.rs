@@ -10,7 +10,7 @@ use reqwest::header::HeaderMap;
 
 use super::xml::texts;
 use crate::extract::http::{http_date, retry_after};
-use crate::extract::store::error::StoreError;
+use crate::extract::places::error::StoreError;
 
 /// What a request was for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

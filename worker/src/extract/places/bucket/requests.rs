@@ -10,9 +10,9 @@ use super::address;
 use super::refusal::{Doing, Refusal};
 use super::sign::Signer;
 use crate::extract::ExtractContext;
-use crate::extract::store::error::{Result, StoreError};
-use crate::extract::store::limits::StoreLimits;
-use crate::extract::store::web::Web;
+use crate::extract::places::error::{Result, StoreError};
+use crate::extract::places::limits::StoreLimits;
+use crate::extract::places::web::Web;
 
 /// Longest body of an error that is read.
 const LONGEST_ERROR: usize = 64 << 10;

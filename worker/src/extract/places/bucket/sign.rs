@@ -15,7 +15,7 @@ use reqwest::header::{AUTHORIZATION, HeaderValue};
 use super::transport::NoTransport;
 use super::{address, own_credentials};
 use crate::extract::cloud::CloudCredentials;
-use crate::extract::store::error::{Result, StoreError};
+use crate::extract::places::error::{Result, StoreError};
 
 /// Where the keys of a source are, for the end of a sentence.
 const IN_CONFIG: &str = "the config, or the secret that it names";

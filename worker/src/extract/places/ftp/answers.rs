@@ -11,7 +11,7 @@ use suppaftp::{FtpError, ReplyTooLarge};
 use tokio::time::timeout;
 
 use super::{path_shown, tls};
-use crate::extract::store::{Result, StoreError, StoreLimits};
+use crate::extract::places::{Result, StoreError, StoreLimits};
 
 /// Most characters of an answer that are shown.
 const SHOWN_CHARACTERS: usize = 120;

@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use super::answers::{About, Server};
 use super::entries::{self, Entry, Kind};
 use super::names::ByteNames;
-use crate::extract::store::{RemoteFile, Result, Spool, StoreError};
+use crate::extract::places::{RemoteFile, Result, Spool, StoreError};
 use crate::input::Version;
 
 /// Bytes of a file that are read at a time.

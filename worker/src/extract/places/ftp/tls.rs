@@ -8,7 +8,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
 use super::answers::Server;
-use crate::extract::store::Result;
+use crate::extract::places::Result;
 
 /// Trusts the authorities of the config, or the public ones. Data connections use the same configuration as the control
 /// connection, and with it the tickets of its session: some servers accept only data connections that belong to the session.

@@ -8,9 +8,9 @@ use globset::GlobMatcher;
 use super::connection::Connection;
 use super::entries::{self, Entry, Kind};
 use crate::extract::LeftOutKind::{Failed, Skipped};
+use crate::extract::places::wanted::Wanted;
+use crate::extract::places::{Listing, RemoteFile, Result, StoreError};
 use crate::extract::remote_paths::join;
-use crate::extract::store::wanted::Wanted;
-use crate::extract::store::{Listing, RemoteFile, Result, StoreError};
 use crate::input::{Version, format_of};
 
 /// The files that a path names. `most`: the number of entries of all folders after which the listing fails.
