@@ -11,7 +11,7 @@ let run: string;
 test.beforeAll(async () => {
   const folder = put('seen/a.csv', 'id,name\n1,Ann\n2,Bob\n');
   const yaml = (note: string) =>
-    `# ${note}\nname: seen\nsources:\n  - type: local\n    path: ${folder}\ntarget:\n  table: seen\n`;
+    `# ${note}\nname: seen\nsources:\n  - type: local\n    path: ${folder}\ntarget:\n  table: seen\nchecks:\n  - unique: [id]\n`;
   earlier = (await runOnce(yaml('first'))).config_id;
   const second = await runOnce(yaml('second'));
   config = second.config_id;
@@ -23,10 +23,12 @@ const ADMIN_PAGES: [string, () => string][] = [
   ['New job', () => 'new-job'],
   ['New pipeline', () => 'new-pipeline'],
   ['Pipelines', () => 'pipelines'],
-  ...['status', 'runs', 'versions', 'schedule', 'columns', 'lineage', 'notifications'].map(
+  ...['status', 'runs', 'checks', 'versions', 'schedule', 'columns', 'lineage', 'notifications'].map(
     (tab): [string, () => string] => [`a pipeline: ${tab}`, () => `pipelines/seen?tab=${tab}`],
   ),
   ['Runs', () => 'runs'],
+  ['Follow runs', () => `runs/follow?ids=${run}`],
+  ['Follow runs, nothing running', () => 'runs/follow'],
   ['two runs', () => `runs/compare?a=${run}&b=${run}`],
   ['a run', () => `runs/${run}`],
   ['columns of a run', () => `runs/${run}?tab=columns`],

@@ -1,4 +1,4 @@
-import { runOnce } from './support/api';
+import { call, runOnce } from './support/api';
 import { put } from './support/server';
 import { rows, sql } from './support/sql';
 import { expect, expectAccessible, test } from './support/test';
@@ -51,4 +51,48 @@ test('the page of a run shows its checks, and the table has what they let in', a
   await expect(aside.getByRole('cell').nth(1)).toHaveText(
     String(await rows(`_elt_quarantine where run_id = '${warned.id}'`)),
   );
+});
+
+test('the page of a pipeline shows each check over its runs, with the numbers of their reports', async ({
+  admin: page,
+}) => {
+  const folder = put('charted/a.csv', 'id,amount\n1,5\n');
+  const yaml = (checks: string): string => yamlOf(folder, checks).replaceAll('checked', 'charted');
+  const runs = [await runOnce(yaml(STRICT))];
+  put('charted/b.csv', 'id,amount\n2,8\n2,-9\n');
+  runs.push(await runOnce(yaml(STRICT)));
+  runs.push(await runOnce(yaml('  - unique: [id]\n    on_fail: warn\n  - not_null: [id]\n')));
+  expect(runs.map((run) => run.state)).toEqual(['succeeded', 'failed', 'succeeded']);
+
+  // What the reports of the runs say, the oldest run first.
+  interface Reported {
+    report: { checks?: { name: string; state: string; rows: number }[] };
+  }
+  const { data } = await call<{ data: Reported[] }>('GET', '/runs?name=charted');
+  const reported = (name: string): string[] =>
+    data.toReversed().map(({ report }) => {
+      const check = report.checks?.find((one) => one.name === name);
+      if (check === undefined) return 'Not tried';
+      const word = check.state.replace(/^./, (first) => first.toUpperCase());
+      return check.state === 'passed' ? word : `${word}, ${check.rows} row${check.rows === 1 ? '' : 's'}`;
+    });
+
+  await page.goto('/ui/pipelines/charted?tab=checks');
+  const strips = page.getByRole('region', { name: 'Results by run' });
+  for (const name of ['unique(id)', 'range(amount)', 'not_null(id)']) {
+    const strip = strips.getByRole('row', { name: new RegExp(`^${name.replace(/[()]/g, '.')}`) });
+    await expect(strip.getByRole('link')).toHaveCount(data.length);
+    const said = await strip
+      .getByRole('link')
+      .evaluateAll((links) => links.map((link) => link.ariaLabel ?? ''));
+    expect(said.map((words) => words.split(': ')[0])).toEqual(reported(name));
+  }
+  await expect(strips.getByRole('row', { name: /^unique/ })).toContainText('1 passed, 1 warned, 1 failed');
+  await expect(strips.getByRole('row', { name: /^range/ })).toContainText('1 passed, 1 failed, 1 not tried');
+  await expectAccessible(page, 'the checks of a pipeline');
+  await strips
+    .getByRole('row', { name: /^range/ })
+    .getByRole('link', { name: /^Failed/ })
+    .click();
+  await expect(page).toHaveURL(new RegExp(`/ui/runs/${runs[1]?.id}$`));
 });

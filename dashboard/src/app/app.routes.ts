@@ -47,6 +47,7 @@ export const routes: Routes = [
         'Compare runs',
         async () => (await import('./run-compare/run-compare')).RunCompare,
       ),
+      forAdmins('runs/follow', 'Follow runs', async () => (await import('./follow/follow')).Follow),
       aboutOne('runs/:id', 'Run', UUID, async () => (await import('./run/run')).RunPage),
       forAdmins('backfills', 'Backfills', async () => (await import('./backfills/backfills')).Backfills),
       aboutOne(

@@ -17,6 +17,7 @@ import { ProblemView } from '../shared/problem-view';
 import { QueryState } from '../shared/query-state';
 import { StateBadge } from '../shared/state-badge';
 import { Time } from '../shared/time';
+import { ViewMenu } from '../shared/view-menu';
 import { AuditDetails } from './audit-details';
 import { actionWords } from './audit-words';
 import { LastVerification } from './last-verification';
@@ -39,6 +40,7 @@ const AGAIN_MS = 15_000;
     QueryState,
     StateBadge,
     Time,
+    ViewMenu,
   ],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })

@@ -3,6 +3,7 @@ const PAGES: readonly (readonly [prefix: string, page: string])[] = [
   ['/new-job', 'use/start'],
   ['/pipelines', 'use/pipelines'],
   ['/runs/compare', 'use/pipelines#compare-two-runs'],
+  ['/runs/follow', 'use/runs#follow-several-runs'],
   ['/new-pipeline', 'use/new-pipeline'],
   ['/runs', 'use/runs'],
   ['/backfills', 'sources/api#backfill'],

@@ -1,14 +1,18 @@
 import { Signal, untracked } from '@angular/core';
 import { toObservable, toSignal } from '@angular/core/rxjs-interop';
-import { debounceTime, map } from 'rxjs';
+import { Observable, debounceTime, map } from 'rxjs';
 
 const TYPING_MS = 250;
 
 /** What is in a text field, without spaces around it, as it was when the typing last paused. Needs an injection context. */
 export function settled(text: Signal<string>): Signal<string> {
-  const pauses = toObservable(text).pipe(
+  return toSignal(pauses(toObservable(text)), { initialValue: untracked(text).trim() });
+}
+
+/** What is typed, without spaces around it, each time the typing pauses. */
+export function pauses(typed: Observable<string>): Observable<string> {
+  return typed.pipe(
     debounceTime(TYPING_MS),
-    map((typed) => typed.trim()),
+    map((text) => text.trim()),
   );
-  return toSignal(pauses, { initialValue: untracked(text).trim() });
 }

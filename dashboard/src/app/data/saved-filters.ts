@@ -1,5 +1,4 @@
 import { ChangeDetectionStrategy, Component, computed, inject, input, output } from '@angular/core';
-import { MatDialog } from '@angular/material/dialog';
 
 import { SavedFilterView } from '../core/api/models';
 import { SharesApi } from '../core/api/shares';
@@ -7,10 +6,13 @@ import { conditionOf, spelled } from '../core/api/data';
 import { query } from '../core/query';
 import { Submission } from '../core/submission';
 import { Toaster } from '../core/toaster';
-import { Icon } from '../shared/icon';
+import { Naming } from '../shared/name-dialog';
 import { ProblemView } from '../shared/problem-view';
+import { SavedList } from '../shared/saved-list';
 import { Look } from './data-address';
-import { SaveFilter, SaveFilterDialog } from './save-filter-dialog';
+
+/** Most characters of a name. */
+const MOST_NAME = 100;
 
 /** The part of what is shown that is saved. */
 export type SavedLook = Pick<Look, 'sort' | 'conditions' | 'hidden'>;
@@ -19,26 +21,18 @@ export type SavedLook = Pick<Look, 'sort' | 'conditions' | 'hidden'>;
 @Component({
   selector: 'app-saved-filters',
   template: `
-    <select #list class="select" aria-label="Saved filters" (change)="choose(list.value)">
-      <option value="" [selected]="!now()">Saved filters…</option>
-      @for (one of saved(); track one.name) {
-        <option [value]="one.name" [selected]="one.name === now()?.name">{{ one.name }}</option>
-      }
-    </select>
-    @if (now(); as one) {
-      <button
-        type="button"
-        class="btn s icon-only"
-        [attr.aria-label]="'Delete the saved filter ' + one.name"
-        title="Delete"
-        [disabled]="submission.busy()"
-        (click)="remove(one)"
-      >
-        <app-icon name="trash" />
-      </button>
-    } @else {
-      <button type="button" class="btn s" (click)="save()">Save filter…</button>
-    }
+    <app-saved-list
+      label="Saved filters"
+      first="Saved filters…"
+      noun="saved filter"
+      saves="Save filter…"
+      [names]="names()"
+      [now]="now()?.name ?? ''"
+      [busy]="submission.busy()"
+      (chosen)="choose($event)"
+      (save)="save()"
+      (remove)="remove($event)"
+    />
     @if (submission.problem(); as problem) {
       <app-problem [problem]="problem" />
     }
@@ -50,16 +44,13 @@ export type SavedLook = Pick<Look, 'sort' | 'conditions' | 'hidden'>;
       align-items: center;
       gap: 8px;
     }
-    .select {
-      max-width: 180px;
-    }
   `,
-  imports: [Icon, ProblemView],
+  imports: [ProblemView, SavedList],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class SavedFilters {
   private readonly api = inject(SharesApi);
-  private readonly dialog = inject(MatDialog);
+  private readonly naming = inject(Naming);
   private readonly toaster = inject(Toaster);
 
   readonly pipeline = input.required<string>();
@@ -69,6 +60,7 @@ export class SavedFilters {
   private readonly filters = query(this.pipeline, (pipeline) => this.api.filters(pipeline));
   protected readonly submission = new Submission(this.pipeline);
   protected readonly saved = computed(() => this.filters.value()?.data ?? []);
+  protected readonly names = computed(() => this.saved().map(({ name }) => name));
   /** The saved filter that is shown now. */
   protected readonly now = computed(() => {
     const { sort, conditions, hidden } = this.look();
@@ -84,22 +76,27 @@ export class SavedFilters {
   }
 
   protected save(): void {
+    const pipeline = this.pipeline();
     const { sort, conditions, hidden } = this.look();
     const view = { sort: sort ?? null, filter: conditions.map(spelled), hide: [...hidden] };
-    this.dialog
-      .open<SaveFilterDialog, SaveFilter, SavedFilterView | ''>(SaveFilterDialog, {
-        data: { pipeline: this.pipeline(), view, taken: this.saved().map((one) => one.name) },
-        width: '420px',
+    this.naming
+      .ask({
+        title: 'Save filter',
+        words: 'Filters, order and hidden columns are saved. Only you see them.',
+        hint: 'For example: open orders.',
+        most: MOST_NAME,
+        taken: this.names(),
+        takenWords: 'It replaces the saved filter of this name.',
+        replaces: true,
+        request: (name) => this.api.saveFilter(pipeline, name, view),
       })
-      .afterClosed()
-      .subscribe((saved) => {
-        if (!saved) return;
-        this.toaster.say(`${saved.name} is saved`);
+      .subscribe((name) => {
+        this.toaster.say(`${name} is saved`);
         this.filters.reload();
       });
   }
 
-  protected remove({ name }: SavedFilterView): void {
+  protected remove(name: string): void {
     this.submission.send(this.api.removeFilter(this.pipeline(), name), () => {
       this.toaster.say(`${name} is deleted`);
       this.filters.reload();

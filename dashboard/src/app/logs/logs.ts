@@ -2,6 +2,7 @@ import { ChangeDetectionStrategy, Component, computed, inject, input } from '@an
 import { Router } from '@angular/router';
 
 import { PageHeader } from '../shared/page-header';
+import { ViewMenu } from '../shared/view-menu';
 import { Following, LogViewer } from './log-viewer';
 
 /** The log of all processes. Its filters are in the address, so that a link shows the same lines. */
@@ -9,7 +10,9 @@ import { Following, LogViewer } from './log-viewer';
   selector: 'app-logs',
   template: `
     <div class="page">
-      <app-page-header title="Logs" subtitle="The latest lines of all processes, the newest at the bottom." />
+      <app-page-header title="Logs" subtitle="The latest lines of all processes, the newest at the bottom.">
+        <app-view-menu page="logs" />
+      </app-page-header>
       <app-log-viewer
         class="card"
         [run]="run()"
@@ -28,7 +31,7 @@ import { Following, LogViewer } from './log-viewer';
       --log-height: max(320px, calc(100dvh - 230px));
     }
   `,
-  imports: [LogViewer, PageHeader],
+  imports: [LogViewer, PageHeader, ViewMenu],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class Logs {

@@ -19,6 +19,28 @@ describe('the entries of the palette', () => {
     expect(entriesFor(RUN, 'user', {})).toEqual([]);
   });
 
+  it('are the views that an admin saved, with their page and filters', () => {
+    const none = { pipelines: [], quarantine: [], logs: [], audit: [] };
+    const views = { ...none, runs: [{ name: 'Broken today', query: 'state=failed&search=a%26b' }] };
+    const [first] = entriesFor('broken', 'admin', { views });
+    expect(first?.heading).toBe('Saved views');
+    expect(first?.entries).toEqual([
+      {
+        label: 'Broken today',
+        hint: 'Runs',
+        icon: 'filter',
+        commands: ['/runs'],
+        queryParams: { state: 'failed', search: 'a&b' },
+      },
+    ]);
+    expect(entriesFor('broken', 'user', { views })).toEqual([]);
+    const many = {
+      ...none,
+      runs: Array.from({ length: 20 }, (_, at) => ({ name: `mine ${at}`, query: '' })),
+    };
+    expect(entriesFor('mine', 'admin', { views: many })[0]?.entries).toHaveLength(8);
+  });
+
   it('are what the server found, the help in a new tab', () => {
     const found = {
       // The second one was found for an earlier text.

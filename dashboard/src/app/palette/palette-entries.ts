@@ -2,6 +2,7 @@ import { Params } from '@angular/router';
 
 import { HelpHit } from '../core/api/help';
 import { PipelineView } from '../core/api/models';
+import { VIEW_PAGES, ViewPage, Views } from '../core/saved-views';
 import { Role } from '../core/session';
 import { sectionsFor } from '../shell/navigation';
 import { IconName } from '../shared/icon-names';
@@ -27,8 +28,12 @@ export interface Group {
 
 const RUN_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
-/** What the server found for the text. `undefined` while it is asked. */
+/** Views shown at a time. */
+const VIEWS = 8;
+
+/** What was found: by the server for the text (`undefined` while it is asked), and the views that the user has saved. */
 export interface Found {
+  views?: Views;
   pipelines?: readonly Pick<PipelineView, 'name'>[];
   help?: readonly HelpHit[];
 }
@@ -40,6 +45,7 @@ export function entriesFor(text: string, role: Role | undefined, found: Found): 
   const named = (found.pipelines ?? []).filter(({ name }) => contains(name, typed));
   const groups: Group[] = [
     { heading: 'Pages', entries: pages(typed, role) },
+    { heading: 'Saved views', entries: role === 'admin' ? views(typed, found.views) : [] },
     { heading: 'Pipelines', entries: named.map(({ name }) => pipelineEntry(name)) },
     { heading: 'Runs and logs', entries: role === 'admin' ? lookups(typed) : [] },
     { heading: 'Help and error codes', entries: (found.help ?? []).map(helpEntry) },
@@ -54,6 +60,24 @@ function pages(typed: string, role: Role | undefined): Entry[] {
     { label: 'Account', icon: 'user', commands: ['/account'] } satisfies Entry,
   ];
   return all.filter(({ label }) => contains(label, typed));
+}
+
+/** Saved views with the text in their name. */
+function views(typed: string, saved: Views | undefined): Entry[] {
+  const pages = Object.entries(saved ?? {}) as [ViewPage, Views[ViewPage]][];
+  const all = pages.flatMap(([page, of]) =>
+    of.map(({ name, query }): Entry => {
+      const queryParams = Object.fromEntries(new URLSearchParams(query));
+      return {
+        label: name,
+        hint: VIEW_PAGES[page].label,
+        icon: 'filter',
+        commands: [`/${page}`],
+        queryParams,
+      };
+    }),
+  );
+  return all.filter(({ label }) => contains(label, typed)).slice(0, VIEWS);
 }
 
 function contains(text: string, part: string): boolean {

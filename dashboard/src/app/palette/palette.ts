@@ -15,6 +15,7 @@ import { Router } from '@angular/router';
 import { HelpApi } from '../core/api/help';
 import { PipelinesApi } from '../core/api/pipelines';
 import { query } from '../core/query';
+import { SavedViews } from '../core/saved-views';
 import { Session } from '../core/session';
 import { settled } from '../core/settled';
 import { Icon } from '../shared/icon';
@@ -23,7 +24,7 @@ import { Entry, entriesFor } from './palette-entries';
 /** Pipelines shown at a time. */
 const PIPELINES = 8;
 
-/** A field that finds pages, pipelines, runs and help, and opens what is chosen. */
+/** A field that finds pages, saved views, pipelines, runs and help, and opens what is chosen. */
 @Component({
   selector: 'app-palette',
   templateUrl: './palette.html',
@@ -36,6 +37,7 @@ export class Palette {
   private readonly help = inject(HelpApi);
   private readonly session = inject(Session);
   private readonly router = inject(Router);
+  private readonly views = inject(SavedViews);
   private readonly dialog = inject(MatDialogRef<Palette>);
   private readonly list = viewChild<ElementRef<HTMLElement>>('list');
 
@@ -56,6 +58,7 @@ export class Palette {
     const groups = entriesFor(this.text(), this.session.role(), {
       pipelines: this.foundPipelines.value()?.data,
       help: this.foundHelp.value(),
+      views: this.views.all(),
     });
     let place = 0;
     return groups.map((group) => ({

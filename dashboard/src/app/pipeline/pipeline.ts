@@ -13,6 +13,7 @@ import { Icon } from '../shared/icon';
 import { PageHeader } from '../shared/page-header';
 import { ProblemView } from '../shared/problem-view';
 import { QueryState } from '../shared/query-state';
+import { CheckHistory } from './check-history';
 import { LineageView } from './lineage';
 import { LoadedColumns } from './loaded-columns';
 import { Messages } from './messages';
@@ -25,6 +26,7 @@ const AGAIN_MS = 5000;
 const TABS = [
   { key: 'status', label: 'Status' },
   { key: 'runs', label: 'Runs' },
+  { key: 'checks', label: 'Checks' },
   { key: 'versions', label: 'Versions' },
   { key: 'schedule', label: 'Schedule' },
   { key: 'columns', label: 'Columns' },
@@ -37,6 +39,7 @@ const TABS = [
   selector: 'app-pipeline',
   templateUrl: './pipeline.html',
   imports: [
+    CheckHistory,
     Icon,
     LineageView,
     LoadedColumns,

@@ -1,14 +1,26 @@
-import { ChangeDetectionStrategy, Component, ElementRef, inject, signal, viewChild } from '@angular/core';
-import { RouterLink } from '@angular/router';
+import {
+  ChangeDetectionStrategy,
+  Component,
+  ElementRef,
+  computed,
+  inject,
+  input,
+  linkedSignal,
+  viewChild,
+} from '@angular/core';
+import { takeUntilDestroyed } from '@angular/core/rxjs-interop';
+import { Router, RouterLink } from '@angular/router';
+import { Subject } from 'rxjs';
 
 import { PipelineView } from '../core/api/models';
 import { PipelinesApi } from '../core/api/pipelines';
 import { count, plural } from '../core/format';
 import { paged } from '../core/paged';
-import { settled } from '../core/settled';
+import { pauses } from '../core/settled';
 import { Shortcuts } from '../core/shortcuts';
 import { Toaster } from '../core/toaster';
 import { ShownState, intoWords, shownState } from '../runs/run-words';
+import { FollowButton } from '../follow/follow-button';
 import { Empty } from '../shared/empty';
 import { Icon } from '../shared/icon';
 import { More } from '../shared/more';
@@ -18,6 +30,7 @@ import { SearchBox } from '../shared/search-box';
 import { Sparkline } from '../shared/sparkline';
 import { StateBadge } from '../shared/state-badge';
 import { Time } from '../shared/time';
+import { ViewMenu } from '../shared/view-menu';
 import { PauseNote } from './pause-note';
 import { pauseAction, pausedWhat } from './pause-words';
 import { PipelineActions } from './pipeline-actions';
@@ -40,6 +53,7 @@ const ACTIONS = {
   styleUrl: './pipelines.scss',
   imports: [
     Empty,
+    FollowButton,
     Icon,
     More,
     PageHeader,
@@ -51,24 +65,40 @@ const ACTIONS = {
     Sparkline,
     StateBadge,
     Time,
+    ViewMenu,
   ],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class Pipelines {
   private readonly api = inject(PipelinesApi);
+  private readonly router = inject(Router);
   private readonly toaster = inject(Toaster);
   protected readonly act = inject(PipelineActions);
   private readonly table = viewChild<ElementRef<HTMLElement>>('table');
 
-  /** The text in the search field; it is sent to the server once the typing pauses. */
-  protected readonly search = signal('');
-  protected readonly searched = settled(this.search);
+  /** A part of the name. */
+  readonly search = input<string>();
+
+  protected readonly searched = computed(() => (this.search() ?? '').trim());
+  /** The text in the search field. It is written to the address, which the list follows, once the typing pauses. */
+  protected readonly typed = linkedSignal<string, string>({
+    source: this.searched,
+    // An address that follows the typing leaves the space at the end of the text, because the next word may come.
+    computation: (searched, before) => (before?.value.trim() === searched ? before.value : searched),
+  });
+  private readonly typing = new Subject<string>();
   protected readonly list = paged(
     this.searched,
     (search, cursor) => this.api.list(search, LIMIT, cursor, RUNS),
     (pipeline) => pipeline.name,
     { every: AGAIN_MS },
   );
+
+  /** Ids of the runs that are chosen to be followed. Another search clears them, because they could then be out of sight. */
+  protected readonly chosen = linkedSignal<unknown, readonly string[]>({
+    source: this.searched,
+    computation: () => [],
+  });
 
   protected readonly pauseAction = pauseAction;
   protected readonly actions = ACTIONS;
@@ -80,6 +110,21 @@ export class Pipelines {
 
   constructor() {
     inject(Shortcuts).offerReload(this.list.first);
+    pauses(this.typing)
+      .pipe(takeUntilDestroyed())
+      .subscribe((text) => this.narrow(text));
+  }
+
+  protected type(text: string): void {
+    this.typed.set(text);
+    this.typing.next(text);
+  }
+
+  /** Chooses a run to be followed, or no longer. */
+  protected choose(run: string): void {
+    this.chosen.update((chosen) =>
+      chosen.includes(run) ? chosen.filter((one) => one !== run) : [...chosen, run],
+    );
   }
 
   /** The state of its last run, in the words of the page Runs. */
@@ -104,5 +149,10 @@ export class Pipelines {
       // The button that had the focus does the opposite now, or is gone.
       this.table()?.nativeElement.focus();
     });
+  }
+
+  private narrow(text: string): void {
+    const queryParams = { search: text || null };
+    void this.router.navigate([], { queryParams, queryParamsHandling: 'merge', replaceUrl: true });
   }
 }

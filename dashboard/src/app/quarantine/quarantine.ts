@@ -18,6 +18,7 @@ import { PipelineSelect } from '../shared/pipeline-select';
 import { ProblemView } from '../shared/problem-view';
 import { QueryState } from '../shared/query-state';
 import { Time } from '../shared/time';
+import { ViewMenu } from '../shared/view-menu';
 import { RejectingRuns } from './rejecting-runs';
 
 const LIMIT = 50;
@@ -38,6 +39,7 @@ const LIMIT = 50;
     RejectingRuns,
     RouterLink,
     Time,
+    ViewMenu,
   ],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })

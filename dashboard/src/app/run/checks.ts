@@ -1,16 +1,8 @@
 import { ChangeDetectionStrategy, Component, computed, input } from '@angular/core';
 
-import { CheckResult, CheckSample, CheckState } from '../core/api/models';
+import { CheckResult, CheckSample } from '../core/api/models';
 import { count, plural } from '../core/format';
-
-const STATES: Record<CheckState, { word: string; tone: string }> &
-  Record<string, { word: string; tone: string } | undefined> = {
-  passed: { word: 'Passed', tone: 'good' },
-  failed: { word: 'Failed', tone: 'bad' },
-  warned: { word: 'Warned', tone: 'warn' },
-  quarantined: { word: 'Quarantined', tone: 'warn' },
-  broken: { word: 'Could not be tried', tone: 'bad' },
-};
+import { CHECK_STATES, checkWord } from './check-words';
 
 /** The results of a run's checks, with the first rows for which each of them does not hold. */
 @Component({
@@ -88,13 +80,12 @@ export class Checks {
   protected readonly count = count;
   protected readonly plural = plural;
 
-  /** The result in a word. A tab that is older than the server may meet one that it does not know. */
   protected word(check: CheckResult): string {
-    return STATES[check.state ?? 'passed']?.word ?? check.state ?? '';
+    return checkWord(check.state ?? 'passed');
   }
 
   protected tone(check: CheckResult): string {
-    return STATES[check.state ?? 'passed']?.tone ?? '';
+    return CHECK_STATES[check.state ?? 'passed']?.tone ?? '';
   }
 
   /** Where a row came from. */

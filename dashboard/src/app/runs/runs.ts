@@ -22,6 +22,7 @@ import { paged } from '../core/paged';
 import { pipelineNames } from '../core/pipeline-names';
 import { Shortcuts } from '../core/shortcuts';
 import { Toaster } from '../core/toaster';
+import { FollowButton } from '../follow/follow-button';
 import { CompareButton } from '../shared/compare-button';
 import { Confirmation } from '../shared/confirm';
 import { Empty } from '../shared/empty';
@@ -33,6 +34,7 @@ import { Bar, Sparkline } from '../shared/sparkline';
 import { StateBadge } from '../shared/state-badge';
 import { StateTabs } from '../shared/state-tabs';
 import { Time } from '../shared/time';
+import { ViewMenu } from '../shared/view-menu';
 import { RetryDialog } from './retry-dialog';
 import { RunsPlace } from './runs-place';
 import {
@@ -40,6 +42,7 @@ import {
   canStop,
   hasColumns,
   intoWords,
+  isOver,
   kindWord,
   lossWords,
   nextTry,
@@ -78,6 +81,7 @@ const SHOWN_BARS = 60;
   imports: [
     CompareButton,
     Empty,
+    FollowButton,
     Icon,
     More,
     PageHeader,
@@ -87,6 +91,7 @@ const SHOWN_BARS = 60;
     StateBadge,
     StateTabs,
     Time,
+    ViewMenu,
   ],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
@@ -192,6 +197,11 @@ export class Runs {
   );
   protected readonly stoppable = computed(() => this.chosenRuns().filter(canStop));
   protected readonly retriable = computed(() => this.chosenRuns().filter(canRetry));
+  protected readonly followable = computed(() =>
+    this.chosenRuns()
+      .filter((run) => !isOver(run))
+      .map((run) => run.id),
+  );
 
   protected readonly kinds = RUN_KIND;
   protected readonly outcomes = OUTCOME.map((key) => ({ key, label: OUTCOME_WORDS[key] }));

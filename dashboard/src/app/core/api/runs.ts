@@ -55,6 +55,11 @@ export class RunsApi {
     return this.client.call(runsList, { ...given({ ...only, limit, cursor }), reports: false });
   }
 
+  /** Runs with their reports. For a few runs only, because each report may be long. */
+  withReports(only: RunFilter, limit: number): Observable<RunPage> {
+    return this.client.call(runsList, given({ ...only, limit }));
+  }
+
   find(id: string): Observable<Run> {
     return this.client.call(runsOne, { id });
   }
