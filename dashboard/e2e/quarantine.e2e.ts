@@ -49,6 +49,16 @@ test('rejected rows are kept with their reasons, and loaded once the contract is
 
   await page.goto(`/ui/quarantine?config=${mended.id}`);
   await expect(list.getByRole('row', { name: /:3/ })).toContainText('Replayed');
+
+  // The pipeline's page counts the rows that were not replayed, and leads to them alone.
+  await page.goto('/ui/pipelines/bills');
+  const left = page.getByRole('region', { name: 'Health' }).getByRole('link', { name: '1', exact: true });
+  await left.click();
+  await expect(page.getByLabel('With replayed rows')).not.toBeChecked();
+  await expect(page.getByText('1 in all')).toBeVisible();
+  await expect(list.getByRole('row', { name: /:3/ })).toHaveCount(0);
+  await page.getByLabel('With replayed rows').check();
+  await expect(page.getByText('2 in all')).toBeVisible();
 });
 
 test('the quarantine says who rejected rows, and counts and filters all of them', async ({ admin: page }) => {

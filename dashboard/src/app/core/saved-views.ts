@@ -41,7 +41,7 @@ export const VIEW_PAGES: Record<ViewPage, { label: string; filters: readonly str
     ],
   },
   pipelines: { label: 'Pipelines', filters: ['search'] },
-  quarantine: { label: 'Quarantine', filters: ['run', 'config', 'code', 'column'] },
+  quarantine: { label: 'Quarantine', filters: ['run', 'config', 'code', 'column', 'open'] },
   logs: { label: 'Logs', filters: ['run', 'request', 'level', 'text'] },
   audit: { label: 'Audit', filters: ['actor', 'action', 'outcome', 'object', 'from', 'to'] },
 };

@@ -55,12 +55,15 @@ export class Quarantine {
   readonly code = input<string>();
   /** Only about this column. */
   readonly column = input<string>();
+  /** `true`: only rows that no replay has loaded. */
+  readonly open = input<string>();
 
-  /** Whose rows: those of a run, or all of a table. */
+  /** Whose rows: those of a run, or all of a table; and whether those that were replayed are among them. */
   private readonly whose = computed<QuarantineFilter | undefined>(() => {
-    if (this.run() !== undefined) return { run_id: this.run() };
+    const open = this.open() === 'true' || undefined;
+    if (this.run() !== undefined) return { run_id: this.run(), open };
     const config = Number(this.config());
-    return config > 0 ? { config_id: config } : undefined;
+    return config > 0 ? { config_id: config, open } : undefined;
   });
   protected readonly filter = computed<QuarantineFilter | undefined>(() => {
     const whose = this.whose();
@@ -102,6 +105,13 @@ export class Quarantine {
 
   protected pick(config: string): void {
     void this.router.navigate([], { queryParams: { config: config || null } });
+  }
+
+  protected showReplayed(shown: boolean): void {
+    void this.router.navigate([], {
+      queryParams: { open: shown ? null : true },
+      queryParamsHandling: 'merge',
+    });
   }
 
   protected isShown({ code, column }: QuarantineReason): boolean {
