@@ -3,6 +3,7 @@
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use chrono::{Duration, Timelike, Utc};
+use elt_shared::metrics::Audience;
 use serde_json::{Value, json};
 
 use crate::support::TestApp;
@@ -109,6 +110,12 @@ async fn everything_that_happened_until_its_time_is_one_message_about_all_pipeli
     let ended: Vec<&Value> = shown["data"].as_array().expect("a page").iter().map(|one| &one["ended_at"]).collect();
     assert_eq!(ended.len(), 4, "{shown:#}");
     assert!(ended[1..].iter().all(|at| *at == ended[1]), "the messages were sent together: {shown:#}");
+
+    let counted = app.eventually(async || {
+        let text = app.worker_settings.metrics.text(Audience::Anyone).expect("a text");
+        text.contains("elt_notifications_total{channel_kind=\"generic\",state=\"sent\"} 4\n").then_some(())
+    });
+    counted.await.expect("each message of a digest counts");
 
     fails(&app, &orders).await;
     time_has_come(&app).await;

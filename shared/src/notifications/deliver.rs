@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::content::Content;
 use super::email::MailError;
 use super::webhook::{SEND_WITHIN, SendError, WebhookSender};
-use super::{channel, email};
+use super::{NotificationCounts, channel, counts, email};
 use crate::backoff::{doubled, jittered};
 use crate::config::{ConfigError, Document, NotifyAddress};
 use crate::explained::sentence;
@@ -70,6 +70,8 @@ pub struct Delivery {
     pub env_allow: Vec<String>,
     /// Which hosts may be called.
     pub network: NetworkSettings,
+    /// Counts what it sent and gave up.
+    pub counts: NotificationCounts,
 }
 
 /// Why a message was not sent.
@@ -144,36 +146,70 @@ async fn take(delivery: &Delivery, limit: i64) -> sqlx::Result<Vec<TakenNotifica
 
 /// Sends one message, or one digest, and notes what came of it.
 async fn deliver(delivery: &Delivery, sender: &WebhookSender, taken: TakenNotification) {
-    let TakenNotification { id, pipeline, destination, attempt, .. } = &taken;
-    let noted = match send(delivery, sender, &taken).await {
-        Ok(()) => {
-            let what = if taken.is_digest { "a digest".into() } else { format!("a message about {pipeline}") };
-            tracing::info!(notification.id = %id, pipeline, attempt, "sent {what} to {destination}");
-            outbox::note_sent(&delivery.db, &taken).await.map(|_| ())
-        }
-        Err(error) => {
-            let error = sentence(&error);
-            let failures = u32::try_from(*attempt).unwrap_or(u32::MAX);
-            let pause = jittered(doubled(FIRST_PAUSE, LONGEST_PAUSE, failures));
-            let noted = outbox::note_failed(&delivery.db, &taken, &error, pause).await;
-            if let Ok(Some(NotificationState::GivenUp)) = noted {
-                tracing::error!(notification.id = %id, pipeline, attempt, error, "gave up a message to {destination}");
-            } else {
-                tracing::warn!(notification.id = %id, pipeline, attempt, error, "could not send a message to {destination}");
-            }
-            noted.map(|_| ())
-        }
+    let TakenNotification { id, destination, .. } = &taken;
+    let (kind, sent) = match timeout(READ_WITHIN, read(delivery, &taken)).await {
+        Ok(Ok(parcel)) => (counts::kind(Some(&parcel.address)), send(sender, &taken, parcel).await),
+        Ok(Err(error)) => (counts::kind(None), Err(error)),
+        Err(_) => (counts::kind(None), Err(Unsent::Slow)),
+    };
+    let noted = match sent {
+        Ok(()) => note_sent(delivery, &taken, kind).await,
+        Err(error) => note_failed(delivery, &taken, kind, &sentence(&error)).await,
     };
     // The message is sent again then, with the same id.
     if let Err(error) = noted {
-        tracing::warn!(%error, notification.id = %id, "could not note what came of a message");
+        tracing::warn!(%error, notification.id = %id, "could not note what came of a message to {destination}");
     }
 }
 
-async fn send(delivery: &Delivery, sender: &WebhookSender, taken: &TakenNotification) -> Result<(), Unsent> {
+async fn note_sent(delivery: &Delivery, taken: &TakenNotification, kind: &'static str) -> sqlx::Result<()> {
+    let TakenNotification { id, pipeline, destination, attempt, .. } = taken;
+    let what = if taken.is_digest { "a digest".to_owned() } else { format!("a message about {pipeline}") };
+    tracing::info!(notification.id = %id, pipeline, attempt, "sent {what} to {destination}");
+    let messages = outbox::note_sent(&delivery.db, taken).await?;
+    delivery.counts.add(kind, NotificationState::Sent, messages);
+    Ok(())
+}
+
+async fn note_failed(
+    delivery: &Delivery,
+    taken: &TakenNotification,
+    kind: &'static str,
+    error: &str,
+) -> sqlx::Result<()> {
+    let TakenNotification { id, pipeline, destination, attempt, .. } = taken;
+    let failures = u32::try_from(*attempt).unwrap_or(u32::MAX);
+    let pause = jittered(doubled(FIRST_PAUSE, LONGEST_PAUSE, failures));
+    let noted = outbox::note_failed(&delivery.db, taken, error, pause).await;
+    let states = noted.as_deref().unwrap_or_default().iter();
+    let given_up = states.filter(|state| **state == NotificationState::GivenUp).count() as u64;
+    if given_up > 0 {
+        tracing::error!(notification.id = %id, pipeline, attempt, error, "gave up a message to {destination}");
+    } else {
+        tracing::warn!(notification.id = %id, pipeline, attempt, error, "could not send a message to {destination}");
+    }
+    delivery.counts.add(kind, NotificationState::GivenUp, given_up);
+    noted.map(drop)
+}
+
+/// What is sent, and where it goes.
+struct Parcel {
+    content: Content,
+    author: ConfigAuthor,
+    address: NotifyAddress,
+    /// Hides the secrets of the config in messages while it lives.
+    _held: Vec<redaction::Held>,
+}
+
+async fn read(delivery: &Delivery, taken: &TakenNotification) -> Result<Parcel, Unsent> {
     let base = delivery.network.public_url();
-    let read = async { tokio::try_join!(Content::read(&delivery.db, taken, base.as_ref()), address(delivery, taken)) };
-    let (content, (author, address, _held)) = timeout(READ_WITHIN, read).await.map_err(|_| Unsent::Slow)??;
+    let content = Content::read(&delivery.db, taken, base.as_ref());
+    let (content, (author, address, _held)) = tokio::try_join!(content, address(delivery, taken))?;
+    Ok(Parcel { content, author, address, _held })
+}
+
+async fn send(sender: &WebhookSender, taken: &TakenNotification, parcel: Parcel) -> Result<(), Unsent> {
+    let Parcel { content, author, address, _held } = parcel;
     let id = taken.id.to_string();
     match address {
         NotifyAddress::Webhook(address) => {

@@ -16,6 +16,7 @@
 //! - `channel`: receivers that an admin defines once
 //! - `deliver`: sending the messages that are due; `webhook`: to a web address; `email`: by e-mail
 //! - `content`: a message or a digest, which is one message about many; `digest`: what a digest says
+//! - `counts`: what a process counts about the messages that it sends
 //! - `body`, `signature`: what a request to a web address looks like
 //! - `zone_name`: how time zones are stored
 
@@ -23,6 +24,7 @@ mod body;
 mod channel;
 mod conditions;
 mod content;
+mod counts;
 mod deliver;
 mod digest;
 mod digest_times;
@@ -38,6 +40,7 @@ mod zone_name;
 
 pub use body::BodyFormat;
 pub use channel::{ChannelAddress, ChannelError, MOST_CHANNELS, is_channel_name};
+pub use counts::NotificationCounts;
 pub use deliver::{Delivery, Sends, keep_sending};
 pub use digest_times::DigestTimes;
 pub use email::MailError;

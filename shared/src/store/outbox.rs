@@ -83,8 +83,9 @@ const OF_TRY: &str = "with held as (
      tried as (
          select n.id from notifications n join held on n.id = held.id or n.digest_id = held.id where n.state = 'waiting')";
 
-/// Notes that the receiver has taken a message, or a whole digest. False: another worker has it by now, or has sent it.
-pub async fn note_sent(db: impl PgExecutor<'_>, taken: &TakenNotification) -> sqlx::Result<bool> {
+/// Notes that the receiver has taken a message, or a whole digest. Returns how many messages; 0: another worker has it by now,
+/// or has sent it.
+pub async fn note_sent(db: impl PgExecutor<'_>, taken: &TakenNotification) -> sqlx::Result<u64> {
     let noted = sqlx::query(AssertSqlSafe(format!(
         "{OF_TRY} update notifications set state = 'sent', ended_at = statement_timestamp(), error = null
          where id = any(array(select id from tried))",
@@ -93,17 +94,17 @@ pub async fn note_sent(db: impl PgExecutor<'_>, taken: &TakenNotification) -> sq
     .bind(taken.attempt)
     .execute(db)
     .await?;
-    Ok(noted.rows_affected() > 0)
+    Ok(noted.rows_affected())
 }
 
-/// Notes that a try failed, and when the next one is. Returns the state of the message: it is given up when the next try would
-/// be too late. `None`: another worker has it by now.
+/// Notes that a try failed, and when the next one is. Returns the state of the message and of those of its digest: it is given up
+/// when the next try would be too late. Empty: another worker has it by now.
 pub async fn note_failed(
     db: impl PgExecutor<'_>,
     taken: &TakenNotification,
     error: &str,
     pause: Duration,
-) -> sqlx::Result<Option<NotificationState>> {
+) -> sqlx::Result<Vec<NotificationState>> {
     sqlx::query_scalar(AssertSqlSafe(format!(
         "{OF_TRY} update notifications set error = $3, next_try_at = now() + make_interval(secs => $4),
                 state = case when now() + make_interval(secs => $4) > give_up_at then 'given_up' else state end,
@@ -114,6 +115,6 @@ pub async fn note_failed(
     .bind(taken.attempt)
     .bind(error)
     .bind(pause.as_secs_f64())
-    .fetch_optional(db)
+    .fetch_all(db)
     .await
 }
