@@ -225,6 +225,6 @@ fn a_digest_is_every_period_or_once_a_day() {
     }
     assert_eq!(
         warnings(&with(&item("{every: 1h, timezone: UTC}"))),
-        ["notify[0].digest.timezone: has an effect beside `at` only at 3:80"]
+        ["notify[0].digest.timezone: has an effect beside `at` only at 3:77"]
     );
 }
