@@ -21,6 +21,7 @@ pub(crate) async fn keep_telling(state: AppState, stop: CancellationToken) {
         keys: Some(state.keys.clone()),
         env_allow: settings.env_allow.clone(),
         network: settings.network_of(true),
+        counts: settings.metrics.notifications().clone(),
     };
     tokio::join!(keep_looking(&state.db, &stop), notifications::keep_sending(delivery, stop.clone()));
 }

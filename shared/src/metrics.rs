@@ -7,11 +7,23 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use prometheus_client::encoding::prometheus_text;
 use prometheus_client::registry::Registry;
 
+use crate::notifications::NotificationCounts;
+
 /// The metrics of a process. Clones share them.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct ProcessMetrics {
     plain: Arc<Mutex<Registry>>,
     naming_pipelines: Arc<Mutex<Registry>>,
+    notifications: NotificationCounts,
+}
+
+impl Default for ProcessMetrics {
+    fn default() -> Self {
+        // API and worker may be one process and both send messages, so that neither of them registers these.
+        let (notifications, mut plain) = (NotificationCounts::default(), Registry::default());
+        notifications.register(&mut plain);
+        Self { plain: Arc::new(Mutex::new(plain)), naming_pipelines: Arc::default(), notifications }
+    }
 }
 
 /// Which metrics a reader gets.
@@ -35,6 +47,11 @@ impl ProcessMetrics {
     /// Adds metrics whose labels name pipelines. Only operators read them.
     pub fn register_naming_pipelines(&self, add: impl FnOnce(&mut Registry)) {
         add(&mut locked(&self.naming_pipelines));
+    }
+
+    /// Messages about pipelines that the process has sent or given up.
+    pub fn notifications(&self) -> &NotificationCounts {
+        &self.notifications
     }
 
     /// All metrics that the audience may read, in the text format.

@@ -58,6 +58,7 @@ mod logins;
 mod lost_commits;
 mod main_job;
 mod metrics;
+mod notification_digests;
 mod notification_timing;
 mod notifications;
 mod oidc;

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
 use elt_shared::metrics::Audience;
 use elt_shared::secret::Secret;
 use elt_shared::store::gauges;
@@ -11,6 +13,7 @@ use serde_json::Value;
 use sqlx::{Executor, PgPool};
 
 use crate::support::TestApp;
+use crate::support::http_source::HttpSource;
 
 /// The value of a series, as `/metrics` of the API says.
 async fn value(app: &TestApp, series: &str) -> Option<f64> {
@@ -210,6 +213,39 @@ async fn a_worker_counts_what_it_did() {
     app.stop();
     assert_eq!(health.ready(), Err("the worker is stopping and takes nothing new".to_owned()));
     assert_eq!(health.live(), Ok(()), "a worker that finishes its runs is not restarted");
+}
+
+#[tokio::test]
+async fn messages_about_pipelines_that_wait_are_counted_and_those_that_were_given_up() {
+    let app = TestApp::start_with(|options| options.workers = 1).await;
+    let receiver = HttpSource::start().await;
+    receiver.script(|_, _| StatusCode::SERVICE_UNAVAILABLE.into_response());
+    let notify = format!("notify: [{{webhook: \"{}\"}}]\n", receiver.url("/script/down"));
+    app.folder().write("a.csv", "id\nx\n");
+    let more = format!("schema: {{columns: {{id: int64}}}}\non_bad_row: fail\n{notify}");
+    let run = app.trigger(&app.yaml("orders", &more)).await;
+    app.finished(&run["id"]).await;
+    let tried = "select id from notifications where error is not null";
+    app.eventually(async || app.control(tried).await.pop()).await.expect("a failed try");
+    // As if it had been due for an hour.
+    app.execute("update notifications set give_up_at = now() + interval '23 hours'").await;
+    let gauges = gauges::list(&app.db).await.expect("the gauges");
+    let of = |name: &str| gauges.iter().find(|gauge| gauge.name == name).expect("a gauge").value;
+    assert_eq!(of("elt_notifications_waiting"), 1.0);
+    let age = of("elt_oldest_notification_seconds");
+    assert!((3_600.0..4_600.0).contains(&age), "{age}");
+    let shown = async || value(&app, "elt_notifications_waiting").await.filter(|messages| *messages == 1.0);
+    app.eventually(shown).await.expect("the API shows it");
+
+    let counted = |state: &str| {
+        let text = app.worker_settings.metrics.text(Audience::Anyone).expect("a text");
+        value_in(&text, &format!(r#"elt_notifications_total{{channel_kind="generic",state="{state}"}}"#))
+    };
+    assert_eq!((counted("sent"), counted("given_up")), (Some(0.0), Some(0.0)), "from the start");
+    app.execute("update notifications set give_up_at = now(), next_try_at = now()").await;
+    let given_up = async || counted("given_up").filter(|messages| *messages == 1.0);
+    app.eventually(given_up).await.expect("it is counted");
+    assert_eq!(counted("sent"), Some(0.0));
 }
 
 /// Names of metrics in a text, such as `elt_runs`: those of queries, and those of a page of metrics.

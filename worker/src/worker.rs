@@ -85,6 +85,7 @@ fn delivery(worker: &WorkerContext) -> Delivery {
         keys: settings.keys.clone(),
         env_allow: settings.env_allow.clone(),
         network: Arc::unwrap_or_clone(settings.network_of_configs()),
+        counts: settings.metrics.notifications().clone(),
     }
 }
 

@@ -16,8 +16,14 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
 /// Name, label and help text of each gauge that [`elt_shared::store::gauges::list`] returns.
-const GAUGES: [(&str, Option<&str>, &str); 16] = [
+const GAUGES: [(&str, Option<&str>, &str); 18] = [
     ("elt_host_keys_waiting", None, "Host keys of SFTP servers that an admin should look at."),
+    (
+        "elt_notifications_waiting",
+        None,
+        "Messages about pipelines that are not sent yet, those that wait for their time included.",
+    ),
+    ("elt_oldest_notification_seconds", None, "Seconds that the message that waits longest to be sent has been due."),
     ("elt_oldest_queued_seconds", None, "Seconds that the run that waits longest for a worker has been due."),
     ("elt_retention_behind", None, "Kinds of old things whose last deletion failed or did not come to its end."),
     ("elt_rows_inserted_24h", None, "Rows that runs and replays inserted in the last 24 hours."),

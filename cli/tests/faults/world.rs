@@ -22,6 +22,9 @@ use crate::support::{Folder, Running, elt};
 /// Longer than the slowest recovery on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(180);
 
+/// Opens what the processes have sealed.
+const SECRET_KEY: &str = "a secret key of the tests, at least 32 bytes";
+
 /// A lost worker's run is taken over within this many seconds.
 pub const TAKEN_OVER: f64 = 40.0;
 
@@ -90,11 +93,26 @@ impl World {
             .env("ELT_TARGET_URL", through(cluster.target_url().expose()))
             .env("ELT_DATA_DIR", self.folder.path().join(format!("worker-{number}")))
             .env("ELT_FS_ROOTS", self.folder.path())
-            .env("ELT_SECRET_KEY", "a secret key of the tests, at least 32 bytes")
+            .env("ELT_SECRET_KEY", SECRET_KEY)
             .envs(settings.iter().copied());
         let mut process = Running::start(command);
         process.wait_for("working on queue");
         Worker { process, gate }
+    }
+
+    /// Starts an API process.
+    pub fn api(&self) -> Running {
+        let cluster = self.cluster.as_ref().expect("a cluster");
+        let mut command = elt(&self.folder, &["serve", "--listen", "127.0.0.1:0"]);
+        command
+            .env("DATABASE_URL", cluster.control_url().expose())
+            .env("ELT_TARGET_URL", cluster.target_url().expose())
+            .env("ELT_DATA_DIR", self.folder.path().join("api"))
+            .env("ELT_JWT_KEY", "another key of the tests, at least 32 bytes")
+            .env("ELT_SECRET_KEY", SECRET_KEY);
+        let mut process = Running::start(command);
+        process.wait_for("elt answers at");
+        process
     }
 
     /// A folder of three files with `rows` distinct rows, one in a hundred of them twice.
@@ -189,8 +207,7 @@ impl World {
         };
         let (kept, _) = configs::keep(
             &mut tx,
-            &elt_shared::secret::KeyRing::of("a secret key of the tests, at least 32 bytes".into(), Vec::new())
-                .expect("a key"),
+            &elt_shared::secret::KeyRing::of(SECRET_KEY.into(), Vec::new()).expect("a key"),
             new,
         )
         .await

@@ -4,11 +4,12 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::message::shortened_to;
 use super::{Event, Message};
 use crate::text_enum::text_enum;
 
 /// Most characters of a message in a chat, without its link. Discord refuses more than 2000.
-const LONGEST_CHAT: usize = 1_500;
+pub(super) const LONGEST_CHAT: usize = 1_500;
 /// The words of the link to a message's page.
 const OPEN: &str = "Open in elt";
 
@@ -53,38 +54,50 @@ pub(super) fn body(format: BodyFormat, id: Uuid, created_at: DateTime<Utc>, mess
             "data": message,
         }),
         BodyFormat::Slack => {
-            let link = message.url.as_deref().map(|url| format!("\n<{}|{OPEN}>", escaped(url))).unwrap_or_default();
-            let text = cut(&format!("*{}*\n{}", escaped(&message.title), escaped(&message.text)));
-            json!({ "text": format!("{text}{link}") })
+            slack(&cut(&format!("*{}*\n{}", escaped(&message.title), escaped(&message.text))), message.url.as_deref())
         }
-        BodyFormat::Teams => json!({
-            "type": "message",
-            "attachments": [{
-                "contentType": "application/vnd.microsoft.card.adaptive",
-                "content": {
-                    "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
-                    "type": "AdaptiveCard",
-                    "version": "1.4",
-                    "body": [
-                        { "type": "TextBlock", "size": "medium", "weight": "bolder", "wrap": true, "text": message.title },
-                        { "type": "TextBlock", "wrap": true, "text": cut(&message.text) },
-                        { "type": "TextBlock", "isSubtle": true, "wrap": true, "text": origin(message) },
-                    ],
-                    "actions": message.url.iter().map(|url| json!({ "type": "Action.OpenUrl", "title": OPEN, "url": url }))
-                        .collect::<Vec<_>>(),
-                },
-            }],
-        }),
-        // Without `allowed_mentions`, a pipeline named `@everyone` would ring everybody.
-        BodyFormat::Discord => json!({
-            "content": match &message.url {
-                // Without the brackets, Discord would fetch the page to show a part of it.
-                Some(url) => format!("{}\n<{url}>", cut(&format!("**{}**\n{}", message.title, message.text))),
-                None => cut(&format!("**{}**\n{}", message.title, message.text)),
-            },
-            "allowed_mentions": { "parse": [] },
-        }),
+        BodyFormat::Teams => teams(&message.title, &cut(&message.text), &origin(message), message.url.as_deref()),
+        BodyFormat::Discord => {
+            discord(&cut(&format!("**{}**\n{}", message.title, message.text)), message.url.as_deref())
+        }
     }
+}
+
+/// A body for Slack. The text is markup.
+pub(super) fn slack(text: &str, url: Option<&str>) -> Value {
+    let link = url.map(|url| format!("\n<{}|{OPEN}>", escaped(url))).unwrap_or_default();
+    json!({ "text": format!("{text}{link}") })
+}
+
+/// A body for Teams. The text is markup.
+pub(super) fn teams(title: &str, text: &str, origin: &str, url: Option<&str>) -> Value {
+    let actions: Vec<Value> =
+        url.into_iter().map(|url| json!({ "type": "Action.OpenUrl", "title": OPEN, "url": url })).collect();
+    json!({
+        "type": "message",
+        "attachments": [{
+            "contentType": "application/vnd.microsoft.card.adaptive",
+            "content": {
+                "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+                "type": "AdaptiveCard",
+                "version": "1.4",
+                "body": [
+                    { "type": "TextBlock", "size": "medium", "weight": "bolder", "wrap": true, "text": title },
+                    { "type": "TextBlock", "wrap": true, "text": text },
+                    { "type": "TextBlock", "isSubtle": true, "wrap": true, "text": origin },
+                ],
+                "actions": actions,
+            },
+        }],
+    })
+}
+
+/// A body for Discord. The text is markup.
+pub(super) fn discord(text: &str, url: Option<&str>) -> Value {
+    // Without the brackets, Discord would fetch the page to show a part of it.
+    let link = url.map(|url| format!("\n<{url}>")).unwrap_or_default();
+    // Without `allowed_mentions`, a pipeline named `@everyone` would ring everybody.
+    json!({ "content": format!("{text}{link}"), "allowed_mentions": { "parse": [] } })
 }
 
 /// Where a message comes from, below its text.
@@ -97,15 +110,12 @@ pub(super) fn origin(message: &Message) -> String {
 }
 
 /// The three characters that are markup in Slack.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 fn cut(text: &str) -> String {
-    match text.char_indices().nth(LONGEST_CHAT) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
+    shortened_to(LONGEST_CHAT, text)
 }
 
 #[cfg(test)]

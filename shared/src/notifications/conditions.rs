@@ -85,6 +85,7 @@ mod tests {
             quarantine_above: above,
             channel: None,
             quiet: None,
+            digest: None,
             destination: "webhook".into(),
         }
     }

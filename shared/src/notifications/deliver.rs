@@ -9,10 +9,10 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::body::body;
+use super::content::Content;
 use super::email::MailError;
 use super::webhook::{SEND_WITHIN, SendError, WebhookSender};
-use super::{Message, channel, email};
+use super::{NotificationCounts, channel, counts, email};
 use crate::backoff::{doubled, jittered};
 use crate::config::{ConfigError, Document, NotifyAddress};
 use crate::explained::sentence;
@@ -21,7 +21,9 @@ use crate::secret::{KeyRing, OpenError};
 use crate::settings::{AllowedVariables, NetworkSettings};
 use crate::store::channels;
 use crate::store::configs::{self, ConfigAuthor};
-use crate::store::notifications::{self, NotificationState, TakenNotification};
+use crate::store::digests;
+use crate::store::notifications::NotificationState;
+use crate::store::outbox::{self, TakenNotification};
 use crate::store::secrets::{self, ReadError};
 use crate::stored_secret::{Asker, GrantedSecrets, SecretReferences};
 
@@ -31,8 +33,8 @@ const AT_ONCE: usize = 8;
 const SEARCH_INTERVAL: Duration = Duration::from_secs(1);
 /// Time after which another worker sends a message again, because the one that took it noted nothing. Longer than a try takes.
 const LEASE: Duration = SEND_WITHIN.saturating_add(Duration::from_secs(15));
-/// Longest time for reading where a message goes, so that a try is over before its lease.
-const ADDRESS_WITHIN: Duration = Duration::from_secs(10);
+/// Longest time for reading what a message says and where it goes, so that a try is over before its lease.
+const READ_WITHIN: Duration = Duration::from_secs(10);
 /// Pause after the first failed try; it doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(900);
@@ -44,6 +46,16 @@ pub enum Sends {
     OfQueue(String),
     /// Those that say that there is no worker.
     NoWorker,
+}
+
+impl Sends {
+    /// The queue. `None`: those of any queue that say that there is no worker.
+    pub(crate) fn queue(&self) -> Option<&str> {
+        match self {
+            Self::OfQueue(queue) => Some(queue),
+            Self::NoWorker => None,
+        }
+    }
 }
 
 /// What a process needs to send messages.
@@ -58,16 +70,18 @@ pub struct Delivery {
     pub env_allow: Vec<String>,
     /// Which hosts may be called.
     pub network: NetworkSettings,
+    /// Counts what it sent and gave up.
+    pub counts: NotificationCounts,
 }
 
 /// Why a message was not sent.
 #[derive(Debug, thiserror::Error)]
-enum Unsent {
+pub(super) enum Unsent {
     #[error("this process has no secret key: set ELT_SECRET_KEY")]
     NoKeys,
     #[error("the config that says where it goes was deleted")]
     ConfigGone,
-    #[error("it took more than {} s to read where it goes", ADDRESS_WITHIN.as_secs())]
+    #[error("it took more than {} s to read where it goes", READ_WITHIN.as_secs())]
     Slow,
     #[error("the channel {0} does not exist: define it, or change the config")]
     NoChannel(String),
@@ -105,7 +119,7 @@ pub async fn keep_sending(delivery: Delivery, stop: CancellationToken) {
     let mut at_work = JoinSet::new();
     while !stop.is_cancelled() {
         let free = (AT_ONCE - at_work.len()) as i64;
-        match notifications::take_due(&delivery.db, &delivery.sends, free, LEASE).await {
+        match take(&delivery, free).await {
             Ok(taken) => {
                 for one in taken {
                     let (delivery, sender) = (Arc::clone(&delivery), Arc::clone(&sender));
@@ -124,51 +138,89 @@ pub async fn keep_sending(delivery: Delivery, stop: CancellationToken) {
     while at_work.join_next().await.is_some() {}
 }
 
-/// Sends one message and notes what came of it.
+/// Makes digests of what is due, and takes up to `limit` messages and digests.
+async fn take(delivery: &Delivery, limit: i64) -> sqlx::Result<Vec<TakenNotification>> {
+    digests::gather(&delivery.db, &delivery.sends).await?;
+    outbox::take_due(&delivery.db, &delivery.sends, limit, LEASE).await
+}
+
+/// Sends one message, or one digest, and notes what came of it.
 async fn deliver(delivery: &Delivery, sender: &WebhookSender, taken: TakenNotification) {
-    let TakenNotification { id, pipeline, destination, attempt, .. } = &taken;
-    let noted = match send(delivery, sender, &taken).await {
-        Ok(()) => {
-            tracing::info!(notification.id = %id, pipeline, attempt, "sent a message about {pipeline} to {destination}");
-            notifications::note_sent(&delivery.db, &taken).await.map(|_| ())
-        }
-        Err(error) => {
-            let error = sentence(&error);
-            let failures = u32::try_from(*attempt).unwrap_or(u32::MAX);
-            let pause = jittered(doubled(FIRST_PAUSE, LONGEST_PAUSE, failures));
-            let noted = notifications::note_failed(&delivery.db, &taken, &error, pause).await;
-            if let Ok(Some(NotificationState::GivenUp)) = noted {
-                tracing::error!(notification.id = %id, pipeline, attempt, error, "gave up a message to {destination}");
-            } else {
-                tracing::warn!(notification.id = %id, pipeline, attempt, error, "could not send a message to {destination}");
-            }
-            noted.map(|_| ())
-        }
+    let TakenNotification { id, destination, .. } = &taken;
+    let (kind, sent) = match timeout(READ_WITHIN, read(delivery, &taken)).await {
+        Ok(Ok(parcel)) => (counts::kind(Some(&parcel.address)), send(sender, &taken, parcel).await),
+        Ok(Err(error)) => (counts::kind(None), Err(error)),
+        Err(_) => (counts::kind(None), Err(Unsent::Slow)),
+    };
+    let noted = match sent {
+        Ok(()) => note_sent(delivery, &taken, kind).await,
+        Err(error) => note_failed(delivery, &taken, kind, &sentence(&error)).await,
     };
     // The message is sent again then, with the same id.
     if let Err(error) = noted {
-        tracing::warn!(%error, notification.id = %id, "could not note what came of a message");
+        tracing::warn!(%error, notification.id = %id, "could not note what came of a message to {destination}");
     }
 }
 
-async fn send(delivery: &Delivery, sender: &WebhookSender, taken: &TakenNotification) -> Result<(), Unsent> {
-    let message: Message = serde_json::from_value(taken.message.clone())?;
-    let message = match delivery.network.public_url() {
-        Some(base) => message.linked(&base),
-        None => message,
-    };
-    let (author, address, _held) =
-        timeout(ADDRESS_WITHIN, address(delivery, taken)).await.map_err(|_| Unsent::Slow)??;
+async fn note_sent(delivery: &Delivery, taken: &TakenNotification, kind: &'static str) -> sqlx::Result<()> {
+    let TakenNotification { id, pipeline, destination, attempt, .. } = taken;
+    let what = if taken.is_digest { "a digest".to_owned() } else { format!("a message about {pipeline}") };
+    tracing::info!(notification.id = %id, pipeline, attempt, "sent {what} to {destination}");
+    let messages = outbox::note_sent(&delivery.db, taken).await?;
+    delivery.counts.add(kind, NotificationState::Sent, messages);
+    Ok(())
+}
+
+async fn note_failed(
+    delivery: &Delivery,
+    taken: &TakenNotification,
+    kind: &'static str,
+    error: &str,
+) -> sqlx::Result<()> {
+    let TakenNotification { id, pipeline, destination, attempt, .. } = taken;
+    let failures = u32::try_from(*attempt).unwrap_or(u32::MAX);
+    let pause = jittered(doubled(FIRST_PAUSE, LONGEST_PAUSE, failures));
+    let noted = outbox::note_failed(&delivery.db, taken, error, pause).await;
+    let states = noted.as_deref().unwrap_or_default().iter();
+    let given_up = states.filter(|state| **state == NotificationState::GivenUp).count() as u64;
+    if given_up > 0 {
+        tracing::error!(notification.id = %id, pipeline, attempt, error, "gave up a message to {destination}");
+    } else {
+        tracing::warn!(notification.id = %id, pipeline, attempt, error, "could not send a message to {destination}");
+    }
+    delivery.counts.add(kind, NotificationState::GivenUp, given_up);
+    noted.map(drop)
+}
+
+/// What is sent, and where it goes.
+struct Parcel {
+    content: Content,
+    author: ConfigAuthor,
+    address: NotifyAddress,
+    /// Hides the secrets of the config in messages while it lives.
+    _held: Vec<redaction::Held>,
+}
+
+async fn read(delivery: &Delivery, taken: &TakenNotification) -> Result<Parcel, Unsent> {
+    let base = delivery.network.public_url();
+    let content = Content::read(&delivery.db, taken, base.as_ref());
+    let (content, (author, address, _held)) = tokio::try_join!(content, address(delivery, taken))?;
+    Ok(Parcel { content, author, address, _held })
+}
+
+async fn send(sender: &WebhookSender, taken: &TakenNotification, parcel: Parcel) -> Result<(), Unsent> {
+    let Parcel { content, author, address, _held } = parcel;
     let id = taken.id.to_string();
     match address {
         NotifyAddress::Webhook(address) => {
             let _held = [Some(&address.url), address.secret.as_ref()].map(|secret| secret.map(redaction::hold));
-            let body = body(address.format, taken.id, taken.created_at, &message).to_string();
+            let body = content.body(address.format, taken).to_string();
             Ok(sender.send(author, &address, (&id, Utc::now().timestamp()), body).await?)
         }
         NotifyAddress::Email(address) => {
             let _held = address.server.login.as_ref().map(|(_, password)| redaction::hold(password));
-            Ok(email::send(sender.network(author), &address, &id, &message).await?)
+            let (subject, text) = content.mail();
+            Ok(email::send(sender.network(author), &address, &id, (&subject, text)).await?)
         }
     }
 }

@@ -7,8 +7,6 @@ use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, Certific
 use lettre::transport::smtp::extension::ClientId;
 use tokio::time::timeout;
 
-use super::Message;
-use super::body::origin;
 use super::webhook::{CONNECT_WITHIN, SEND_WITHIN};
 use crate::config::{EmailAddress, MailEncryption};
 use crate::network::{self, NetworkError};
@@ -45,7 +43,7 @@ pub enum MailError {
     Server(String),
 }
 
-/// Sends a message with this id to all receivers of an address.
+/// Sends a text with this subject and id to all receivers of an address.
 ///
 /// # Errors
 /// When the server has not taken it.
@@ -53,9 +51,9 @@ pub(super) async fn send(
     network: &NetworkSettings,
     address: &EmailAddress,
     id: &str,
-    message: &Message,
+    (subject, text): (&str, String),
 ) -> Result<(), MailError> {
-    let mail = mail(address, id, message)?;
+    let mail = mail(address, id, subject, text)?;
     match timeout(SEND_WITHIN, deliver(network, address, &mail)).await {
         Ok(sent) => sent,
         Err(_) => Err(MailError::TimedOut),
@@ -63,11 +61,11 @@ pub(super) async fn send(
 }
 
 /// The e-mail. Its id is that of the message, so that a second copy can be recognised.
-fn mail(address: &EmailAddress, id: &str, message: &Message) -> Result<Mail, MailError> {
+fn mail(address: &EmailAddress, id: &str, subject: &str, text: String) -> Result<Mail, MailError> {
     let mailbox = |text: &str| text.parse::<Mailbox>().map_err(|error| MailError::Content(error.to_string()));
     let mut mail = Mail::builder()
         .from(mailbox(&address.from)?)
-        .subject(&message.title)
+        .subject(subject)
         .message_id(Some(format!("<{id}@elt>")))
         // Programs that answer e-mails leave such ones alone.
         .raw_header(HeaderValue::new(HeaderName::new_from_ascii_str("Auto-Submitted"), "auto-generated".into()))
@@ -75,8 +73,6 @@ fn mail(address: &EmailAddress, id: &str, message: &Message) -> Result<Mail, Mai
     for to in &address.to {
         mail = mail.to(mailbox(to)?);
     }
-    let link = message.url.as_deref().map(|url| format!("{url}\n")).unwrap_or_default();
-    let text = format!("{}.\n\n{}\n\n{}\n{link}", message.title, message.text, origin(message));
     mail.body(text).map_err(|error| MailError::Content(error.to_string()))
 }
 

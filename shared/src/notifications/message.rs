@@ -102,21 +102,26 @@ impl RunFacts {
 impl Message {
     /// The same message with the address of its page, in the dashboard of the installation at `base`.
     pub(super) fn linked(mut self, base: &Url) -> Self {
-        let mut url = base.clone();
-        if let Ok(mut path) = url.path_segments_mut() {
-            path.pop_if_empty().push("ui");
-            match (&self.run, self.pipeline.is_empty()) {
-                (Some(run), _) => path.push("runs").push(&run.id.to_string()),
-                (None, true) => path.push("notifications"),
-                (None, false) => path.push("runs"),
-            };
-        }
+        let mut url = match (&self.run, self.pipeline.is_empty()) {
+            (Some(run), _) => page(base, &["runs", &run.id.to_string()]),
+            (None, true) => page(base, &["notifications"]),
+            (None, false) => page(base, &["runs"]),
+        };
         if self.run.is_none() && !self.pipeline.is_empty() {
             url.query_pairs_mut().append_pair("name", &self.pipeline);
         }
         self.url = Some(url.into());
         self
     }
+}
+
+/// The address of a page in the dashboard of the installation at `base`.
+pub(super) fn page(base: &Url, segments: &[&str]) -> Url {
+    let mut url = base.clone();
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.pop_if_empty().push("ui").extend(segments);
+    }
+    url
 }
 
 /// The message of an incident that began with a run. `usual`: the rows that a run reads usually, where it is known.
@@ -233,7 +238,12 @@ fn sentence(text: &str) -> String {
 }
 
 fn shortened(text: &str) -> String {
-    match text.char_indices().nth(LONGEST_TEXT) {
+    shortened_to(LONGEST_TEXT, text)
+}
+
+/// The first characters of a text, with an ellipsis where others follow.
+pub(super) fn shortened_to(longest: usize, text: &str) -> String {
+    match text.char_indices().nth(longest) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }

@@ -11,16 +11,23 @@
 //! - `event`, `rule`: what messages are about, and what `notify:` of a config asks for
 //! - `conditions`: what the end of a run says about each event
 //! - `message`: what a message says
-//! - `quiet_hours`: the hours of the day in which messages wait
+//! - `quiet_hours`: the hours of the day in which messages wait; `digest_times`: when those go out that go out together
 //! - `raise`: opening and closing incidents, with their messages
 //! - `channel`: receivers that an admin defines once
 //! - `deliver`: sending the messages that are due; `webhook`: to a web address; `email`: by e-mail
+//! - `content`: a message or a digest, which is one message about many; `digest`: what a digest says
+//! - `counts`: what a process counts about the messages that it sends
 //! - `body`, `signature`: what a request to a web address looks like
+//! - `zone_name`: how time zones are stored
 
 mod body;
 mod channel;
 mod conditions;
+mod content;
+mod counts;
 mod deliver;
+mod digest;
+mod digest_times;
 mod email;
 mod event;
 mod message;
@@ -29,10 +36,13 @@ mod raise;
 mod rule;
 mod signature;
 mod webhook;
+mod zone_name;
 
 pub use body::BodyFormat;
 pub use channel::{ChannelAddress, ChannelError, MOST_CHANNELS, is_channel_name};
+pub use counts::NotificationCounts;
 pub use deliver::{Delivery, Sends, keep_sending};
+pub use digest_times::DigestTimes;
 pub use email::MailError;
 pub use event::Event;
 pub use message::{Message, RunFacts};

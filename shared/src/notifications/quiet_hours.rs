@@ -2,9 +2,9 @@
 
 use chrono::{DateTime, Days, NaiveTime, TimeZone, Utc};
 use chrono_tz::Tz;
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
+use super::zone_name;
 use crate::cron;
 
 /// The hours of each day in which messages wait for the end of these hours.
@@ -14,17 +14,9 @@ pub struct QuietHours {
     pub from: NaiveTime,
     /// Local time at which they end, on the next day if it is before `from`. Never equal to it.
     pub to: NaiveTime,
-    /// Zone of both, which is stored by its name.
-    #[serde(serialize_with = "name", deserialize_with = "zone")]
+    /// Zone of both.
+    #[serde(with = "zone_name")]
     pub timezone: Tz,
-}
-
-fn name<S: Serializer>(zone: &Tz, target: S) -> Result<S::Ok, S::Error> {
-    target.serialize_str(zone.name())
-}
-
-fn zone<'de, D: Deserializer<'de>>(source: D) -> Result<Tz, D::Error> {
-    String::deserialize(source)?.parse().map_err(D::Error::custom)
 }
 
 impl QuietHours {

@@ -14,6 +14,7 @@ use crate::store::channels::Channel;
 use crate::store::notifications::{self, Incident, NewNotification, Notification};
 use crate::store::runs;
 use crate::store::schedules::Schedule;
+use crate::trigger;
 
 /// Pipelines that one look for stale ones, or for those without a worker, finds.
 const MOST_PIPELINES: i64 = 100;
@@ -132,24 +133,35 @@ impl Receivers<'_> {
     ) -> sqlx::Result<()> {
         let mut text = serde_json::to_value(message).map_err(|error| sqlx::Error::Encode(error.into()))?;
         redaction::hide_in(&mut text);
-        let now = Utc::now();
+        let now = trigger::clock(&mut *db).await?;
         for (entry, rule) in (0i32..).zip(&self.config.rules).filter(|(_, rule)| hears(rule)) {
+            // The process behind a private queue ends with its run.
+            let queue = if is_private(self.queue) { QUEUE } else { self.queue };
             let new = NewNotification {
                 incident: Some(incident.id),
                 pipeline: &message.pipeline,
                 event: message.event,
                 run_id: self.run_id,
-                // The process behind a private queue ends with its run.
-                queue: if is_private(self.queue) { QUEUE } else { self.queue },
+                queue,
                 config: Some((self.config_id, entry)),
                 channel: rule.channel.as_deref(),
                 destination: &rule.destination,
                 message: &text,
-                not_before: rule.quiet.and_then(|quiet| quiet.end(now)),
+                not_before: rule.due(now),
+                digest: rule.digest.map(|_| self.receiver(queue, entry, rule)),
             };
             notifications::create(&mut *db, &new).await?;
         }
         Ok(())
+    }
+
+    /// What the messages have in common that one digest may have: the queue whose workers send them, and the receiver. Two items
+    /// with an address may have different receivers, because the address is known only when a message is sent.
+    fn receiver(&self, queue: &str, entry: i32, rule: &NotifyRule) -> String {
+        match &rule.channel {
+            Some(channel) => format!("{queue} channel {channel}"),
+            None => format!("{queue} config {}.{entry}", self.config_id),
+        }
     }
 }
 
@@ -171,6 +183,7 @@ pub async fn test_channel(db: &mut PgConnection, channel: &Channel, by: &str) ->
         destination: &format!("channel {}", channel.name),
         message: &message,
         not_before: None,
+        digest: None,
     };
     notifications::create(db, &new).await
 }

@@ -1,8 +1,9 @@
 //! What a config asks for: the items of `notify:` without where they send to, and what counts as stale and as too few rows.
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{Event, QuietHours};
+use super::{DigestTimes, Event, QuietHours};
 
 /// What a config says about messages, as it is kept beside its version. It has no secret.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -50,6 +51,9 @@ pub struct NotifyRule {
     /// The hours of the day in which its messages wait.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quiet: Option<QuietHours>,
+    /// When its messages go out as one. `None`: each goes out by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<DigestTimes>,
     /// Where its messages go, for people: `webhook https://hooks.example.com`.
     pub destination: String,
 }
@@ -70,6 +74,13 @@ impl NotifyRule {
     pub fn hears_end(&self, event: Event, subject: &str) -> bool {
         event.recovers() && self.on.contains(&Event::Recovered) && self.hears(event, subject)
     }
+
+    /// When a message is due that is written at `now`: with the next digest, and after the quiet hours. `None`: at once.
+    pub fn due(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let digest = self.digest.and_then(|digest| digest.next(now));
+        let quiet = self.quiet.and_then(|quiet| quiet.end(digest.unwrap_or(now)));
+        quiet.or(digest)
+    }
 }
 
 #[cfg(test)]
@@ -80,7 +91,29 @@ mod tests {
     fn events_of_a_later_release_are_passed_over() {
         let stored = r#"{"on": ["failed", "eclipse"], "quarantine_above": 0, "destination": "webhook"}"#;
         let rule: NotifyRule = serde_json::from_str(stored).expect("readable");
-        assert_eq!((rule.on, rule.quiet), (vec![Event::Failed], None));
+        assert_eq!((rule.on, rule.quiet, rule.digest), (vec![Event::Failed], None, None));
+    }
+
+    #[test]
+    fn a_digest_that_is_due_in_quiet_hours_goes_out_when_they_end() {
+        let rule = |more: &str| -> NotifyRule {
+            let stored = format!(r#"{{"on": ["failed"], "quarantine_above": 0, "destination": "webhook"{more}}}"#);
+            serde_json::from_str(&stored).expect("readable")
+        };
+        let quiet = r#", "quiet": {"from": "22:00:00", "to": "07:00:00", "timezone": "UTC"}"#;
+        let digest = r#", "digest": {"every_seconds": 21600}"#;
+        for (more, now, due) in [
+            (String::new(), "2026-12-01T21:00:00Z", None),
+            (quiet.to_owned(), "2026-12-01T21:00:00Z", None),
+            (quiet.to_owned(), "2026-12-01T22:00:00Z", Some("2026-12-02T07:00:00Z")),
+            (digest.to_owned(), "2026-12-01T21:00:00Z", Some("2026-12-02T00:00:00Z")),
+            (format!("{quiet}{digest}"), "2026-12-01T21:00:00Z", Some("2026-12-02T07:00:00Z")),
+            (format!("{quiet}{digest}"), "2026-12-02T05:00:00Z", Some("2026-12-02T07:00:00Z")),
+            (format!("{quiet}{digest}"), "2026-12-02T06:30:00Z", Some("2026-12-02T12:00:00Z")),
+        ] {
+            let found = rule(&more).due(now.parse().expect("an instant"));
+            assert_eq!(found, due.map(|due| due.parse().expect("an instant")), "{more} at {now}");
+        }
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Numbers of the whole installation for Prometheus.
 //!
 //! They are read every few seconds by every API process, so each comes from an index over what is alive (unfinished runs,
-//! live schedules, workers) or over the runs of the last 24 hours. None of them depends on how long the installation is
-//! in use.
+//! live schedules, workers, messages that wait) or over the runs of the last 24 hours. None of them depends on how long the
+//! installation is in use.
 
 use sqlx::{FromRow, PgExecutor};
 
@@ -62,6 +62,9 @@ pub async fn list(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Gauge>> {
              select state, last_tick_error,
                     case when not paused and next_tick_at < now() then now() - next_tick_at end as late_by
              from schedules where state in ('waiting', 'active', 'stopping')
+         ), unsent as materialized (
+             -- A message is given up a day after it was due first.
+             select give_up_at - interval '24 hours' as due_since from notifications where state = 'waiting'
          )
          select 'elt_runs' as name, label, (select count(*) from unfinished where state = label)::float8 as value
          from unnest(array['queued', 'running']) label
@@ -104,6 +107,11 @@ pub async fn list(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Gauge>> {
          select 'elt_retention_behind', null,
                 (select count(*) from retention where (behind or failure is not null)
                      and (place = '' or coalesce(finished_at, started_at) > now() - interval '2 days'))::float8
+         union all
+         select 'elt_notifications_waiting', null, (select count(*) from unsent)::float8
+         union all
+         select 'elt_oldest_notification_seconds', null,
+                (select greatest(0, coalesce(max(extract(epoch from now() - due_since)), 0)) from unsent)::float8
          union all
          select 'elt_host_keys_waiting', null, (select count(*) from known_hosts where not trusted)::float8
          order by 1, 2",

@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, FromRow, PgExecutor, PgPool};
 use uuid::Uuid;
 
 use super::queues::TAKES_RUNS;
-use crate::notifications::{Event, NotifyConfig, Sends};
+use crate::notifications::{Event, NotifyConfig};
 use crate::runs::leases::LEASE;
 use crate::text_enum::text_enum;
 
@@ -260,8 +260,10 @@ pub(crate) struct NewNotification<'a> {
     /// Where it goes, for people.
     pub destination: &'a str,
     pub message: &'a Value,
-    /// The end of the quiet hours of its receiver. `None`: it is due at once.
+    /// When its receiver may get it: with the next digest, or when its quiet hours end. `None`: it is due at once.
     pub not_before: Option<DateTime<Utc>>,
+    /// Tells which messages go out together with it. `None`: it goes out by itself.
+    pub digest: Option<String>,
 }
 
 /// A message as people see it.
@@ -301,9 +303,9 @@ pub(crate) async fn create(db: impl PgExecutor<'_>, new: &NewNotification<'_>) -
     let (config_id, entry) = new.config.unzip();
     sqlx::query_as(AssertSqlSafe(format!(
         "insert into notifications (id, incident_id, pipeline, event, run_id, queue, config_id, entry, channel, destination,
-                                    message, next_try_at, give_up_at)
+                                    message, next_try_at, give_up_at, digest)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
-                 coalesce($12, now()), coalesce($12, now()) + interval '24 hours')
+                 coalesce($12, now()), coalesce($12, now()) + interval '24 hours', $13)
          returning {COLUMNS}"
     )))
     .bind(Uuid::now_v7())
@@ -318,6 +320,7 @@ pub(crate) async fn create(db: impl PgExecutor<'_>, new: &NewNotification<'_>) -
     .bind(new.destination)
     .bind(new.message)
     .bind(new.not_before)
+    .bind(&new.digest)
     .fetch_one(db)
     .await
 }
@@ -365,101 +368,8 @@ text_enum! {
     }
 }
 
-/// A message that this worker is to send now.
-#[derive(Debug, Clone, FromRow)]
-pub struct TakenNotification {
-    /// The receiver sees it, too.
-    pub id: Uuid,
-    /// Name of the pipeline.
-    pub pipeline: String,
-    /// The config version whose `notify:` asks for it. `None`: a test of a channel.
-    pub config_id: Option<i64>,
-    /// The item of `notify:`, counted from 0.
-    pub entry: Option<i32>,
-    /// The channel that it goes to. `None`: the item of the config has the address.
-    pub channel: Option<String>,
-    /// Where it goes, for people.
-    pub destination: String,
-    /// What it says.
-    pub message: Value,
-    /// Counts the tries. What comes of a try is written only while its number is the newest.
-    pub attempt: i32,
-    /// When it was written.
-    pub created_at: DateTime<Utc>,
-}
-
-/// Takes up to `limit` messages that are due, among those that the process sends. Another process takes them again after
-/// `lease`, unless the result of the try was written by then.
-///
-/// A message waits for the earlier ones of its incident to the same receiver, so that the end of an incident never arrives
-/// before its begin.
-pub async fn take_due(
-    db: impl PgExecutor<'_>,
-    sends: &Sends,
-    limit: i64,
-    lease: Duration,
-) -> sqlx::Result<Vec<TakenNotification>> {
-    sqlx::query_as(
-        "update notifications set attempt = attempt + 1, next_try_at = now() + make_interval(secs => $2)
-         where id in (
-             select id from notifications due
-             where state = 'waiting' and next_try_at <= now()
-               and case when $3::text is null then event = 'no_worker' else queue = $3 end
-               and not exists (select from notifications before
-                               where before.incident_id = due.incident_id and before.destination = due.destination
-                                 and before.config_id is not distinct from due.config_id
-                                 and before.entry is not distinct from due.entry
-                                 and before.state = 'waiting' and before.id < due.id)
-             order by next_try_at, id limit $1 for update skip locked)
-         returning id, pipeline, config_id, entry, channel, destination, message, attempt, created_at",
-    )
-    .bind(limit)
-    .bind(lease.as_secs_f64())
-    .bind(match sends {
-        Sends::OfQueue(queue) => Some(queue),
-        Sends::NoWorker => None,
-    })
-    .fetch_all(db)
-    .await
-}
-
-/// Notes that the receiver has taken a message. False: another worker has it by now, or has sent it.
-pub async fn note_sent(db: impl PgExecutor<'_>, taken: &TakenNotification) -> sqlx::Result<bool> {
-    let noted = sqlx::query(
-        "update notifications set state = 'sent', ended_at = clock_timestamp(), error = null
-         where id = $1 and attempt = $2 and state = 'waiting'",
-    )
-    .bind(taken.id)
-    .bind(taken.attempt)
-    .execute(db)
-    .await?;
-    Ok(noted.rows_affected() == 1)
-}
-
-/// Notes that a try failed, and when the next one is. Returns the state of the message: it is given up when the next try would
-/// be too late. `None`: another worker has it by now.
-pub async fn note_failed(
-    db: impl PgExecutor<'_>,
-    taken: &TakenNotification,
-    error: &str,
-    pause: Duration,
-) -> sqlx::Result<Option<NotificationState>> {
-    sqlx::query_scalar(
-        "update notifications set error = $3, next_try_at = now() + make_interval(secs => $4),
-                state = case when now() + make_interval(secs => $4) > give_up_at then 'given_up' else state end,
-                ended_at = case when now() + make_interval(secs => $4) > give_up_at then clock_timestamp() end
-         where id = $1 and attempt = $2 and state = 'waiting' returning state",
-    )
-    .bind(taken.id)
-    .bind(taken.attempt)
-    .bind(error)
-    .bind(pause.as_secs_f64())
-    .fetch_optional(db)
-    .await
-}
-
-/// Gives up messages whose time is over, and removes those that were sent or given up this long ago, at most `limit` of them, and incidents that were over by then and
-/// have no messages any more. Returns how many messages and incidents: call again while it is `limit` or more.
+/// Gives up messages whose time is over, and removes those that were sent or given up this long ago, at most `limit` of them,
+/// and incidents that were over by then and have no messages any more. Returns how many messages and incidents: call again while it is `limit` or more.
 pub async fn remove_old(db: &PgPool, age: Duration, limit: i64) -> sqlx::Result<u64> {
     // No worker tries, and so gives up, the messages of a queue that has none any more.
     sqlx::query(

@@ -3,6 +3,7 @@
 //! A config is read twice here. Every reading checks the items and says what they ask for. Only the reading that sends a message
 //! looks up the references in its address, because a message that cannot be sent must not keep a run from loading.
 
+mod digest;
 mod email;
 mod quiet;
 
@@ -102,6 +103,11 @@ pub(super) const KEYS: &[Key] = &[
         "Number of rejected rows of a run that `rejects` lets pass. Default 0.",
     ),
     Key::of("quiet", Shape::Section(quiet::KEYS), "The hours of the day in which messages wait."),
+    Key::of(
+        "digest",
+        Shape::Section(digest::KEYS),
+        "When one message tells everything that happened since the last one.",
+    ),
 ];
 
 /// Longest time in `freshness`, in seconds: a year.
@@ -207,6 +213,7 @@ fn rule(item: &Field<'_>) -> Option<NotifyRule> {
     }
     let above = section.whole("quarantine_above");
     let quiet = section.field("quiet").map(quiet::read);
+    let digest = section.field("digest").map(digest::read);
     let (on, destination) = (on?, destination?);
     let channel = match channel {
         Some(field) => Some(field.accepted(channel_name)?),
@@ -218,7 +225,8 @@ fn rule(item: &Field<'_>) -> Option<NotifyRule> {
         field.warn("has an effect on `rejects` only, which `on` does not name");
     }
     let quiet = quiet.map_or(Some(None), |quiet| quiet.map(Some))?;
-    Some(NotifyRule { on, quarantine_above: above.unwrap_or(0), channel, quiet, destination })
+    let digest = digest.map_or(Some(None), |digest| digest.map(Some))?;
+    Some(NotifyRule { on, quarantine_above: above.unwrap_or(0), channel, quiet, digest, destination })
 }
 
 /// Whether a value stands in the config itself. What an item asks for is kept when the config is uploaded, and references are

@@ -1,11 +1,13 @@
 //! `quiet:` in an item of `notify:`.
 
 use chrono::NaiveTime;
+use chrono_tz::Tz;
 
 use super::is_written_out;
 use crate::config::keys::Key;
 use crate::config::moment;
 use crate::config::reader::Field;
+use crate::config::section::Section;
 use crate::notifications::QuietHours;
 
 pub(super) const KEYS: &[Key] = &[
@@ -21,11 +23,7 @@ pub(super) fn read(field: &Field<'_>) -> Option<QuietHours> {
     }
     let from = section.required("from").and_then(|field| field.parsed(time));
     let to = section.required("to").and_then(|field| field.parsed(time));
-    let timezone = match section.field("timezone") {
-        Some(field) => field.parsed(moment::timezone)?,
-        None => moment::server_timezone(),
-    };
-    let (from, to) = (from?, to?);
+    let (timezone, from, to) = (zone(section)?, from?, to?);
     if from == to {
         section.problem("begins and ends at the same time");
         return None;
@@ -33,6 +31,14 @@ pub(super) fn read(field: &Field<'_>) -> Option<QuietHours> {
     Some(QuietHours { from, to, timezone })
 }
 
-fn time(text: &str) -> Result<NaiveTime, String> {
+/// `timezone` of a section.
+pub(super) fn zone(section: &Section<'_>) -> Option<Tz> {
+    match section.field("timezone") {
+        Some(field) => field.parsed(moment::timezone),
+        None => Some(moment::server_timezone()),
+    }
+}
+
+pub(super) fn time(text: &str) -> Result<NaiveTime, String> {
     NaiveTime::parse_from_str(text, "%H:%M").map_err(|_| "a time of the day such as 22:00".into())
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::config::{MailEncryption, NotifyAddress, Reference, Resolve, Unresolved};
-use crate::notifications::{BodyFormat, Event, NotifyRule, Volume};
+use crate::notifications::{BodyFormat, DigestTimes, Event, NotifyRule, Volume};
 use crate::secret::Secret;
 
 fn rules(notify: &str) -> Vec<NotifyRule> {
@@ -18,6 +18,7 @@ fn an_item_says_who_is_told_about_what_without_the_address() {
             quarantine_above: 0,
             channel: None,
             quiet: None,
+            digest: None,
             destination: "webhook ${env:ELT_WEBHOOK}".into(),
         }]
     );
@@ -194,4 +195,37 @@ fn quiet_hours_are_two_times_of_a_zone() {
     ] {
         assert!(refused(quiet).contains(problem), "{}", refused(quiet));
     }
+}
+
+#[test]
+fn a_digest_is_every_period_or_once_a_day() {
+    let item = |digest: &str| format!("notify: [{{webhook: 'https://a.example.com/x', digest: {digest}}}]");
+    for (written, stored) in [
+        ("{every: 1h}", serde_json::json!({ "every_seconds": 3_600 })),
+        ("{at: 08:00, timezone: europe/berlin}", serde_json::json!({ "at": "08:00:00", "timezone": "Europe/Berlin" })),
+    ] {
+        let times = rules(&item(written))[0].digest.expect("a digest");
+        assert_eq!(serde_json::to_value(times).expect("json"), stored);
+        assert_eq!(serde_json::from_value::<DigestTimes>(stored).expect("readable"), times);
+    }
+    let refused = |digest: &str| problems(&with(&item(digest))).join("; ");
+    let period =
+        "notify[0].digest.every: expected a duration from 1m to 24h that divides a day, such as 15m, 1h or 6h, found";
+    for (digest, problem) in [
+        ("{}", "notify[0].digest: says nothing: write \"every\" or \"at\""),
+        ("{every: 1h, at: 08:00}", "notify[0].digest.at: a digest has one of `every` and `at`"),
+        ("{every: 7h}", period),
+        ("{every: 30s}", period),
+        ("{every: 0}", period),
+        ("{every: 2d}", period),
+        ("{at: noon}", "notify[0].digest.at: expected a time of the day such as 22:00, found \"noon\""),
+        ("{at: 08:00, timezone: Mars}", "notify[0].digest.timezone: expected an IANA time zone"),
+        ("{every: '${env:ELT_EVERY}'}", "notify[0].digest.every: cannot be a reference"),
+    ] {
+        assert!(refused(digest).contains(problem), "{digest}: {}", refused(digest));
+    }
+    assert_eq!(
+        warnings(&with(&item("{every: 1h, timezone: UTC}"))),
+        ["notify[0].digest.timezone: has an effect beside `at` only at 3:77"]
+    );
 }
