@@ -112,6 +112,26 @@ pub async fn create_missing(
 /// months before a config says `day`.
 fn missing_query(table: &TableRef, key: &RangeKey, steps: &str) -> String {
     let interval = key.every.interval();
+    format!(
+        "with step as ({steps}),
+              range as (select start as low, start + interval '{interval}' as high from step where start is not null),
+              part as ({parts})
+         select {low_text} as low, {high_text} as high,
+                exists (select from part where part.low < range.high and range.low < part.high) as overlaps,
+                exists (select from part where part.low >= range.high) as is_between
+         from range
+         where not exists (select from part where part.low <= range.low and range.high <= part.high)
+         order by range.low limit {most}",
+        parts = parts_query(table, key),
+        low_text = key.bound_text("range.low"),
+        high_text = key.bound_text("range.high"),
+        most = MOST_NEW + 1,
+    )
+}
+
+/// A query for the partitions of a table that have a range of time: their `oid`, and the ends of the range as timestamps in UTC,
+/// `low` and `high`.
+pub(super) fn parts_query(table: &TableRef, key: &RangeKey) -> String {
     // The server writes the bounds of a partition as literals in the form of the session, which has ISO dates and UTC.
     let bound = |place: u8, unbounded: &str, infinite: &str| {
         let text = format!("bound[{place}]");
@@ -119,27 +139,14 @@ fn missing_query(table: &TableRef, key: &RangeKey, steps: &str) -> String {
         format!("case {text} when '{unbounded}' then timestamp '{infinite}' else {value} end")
     };
     format!(
-        "with step as ({steps}),
-              range as (select start as low, start + interval '{interval}' as high from step where start is not null),
-              part as (
-                  select {low} as low, {high} as high
-                  from pg_inherits i join pg_class c on c.oid = i.inhrelid
-                  cross join lateral regexp_match(pg_get_expr(c.relpartbound, c.oid), '^FOR VALUES FROM \\((.*)\\) TO \\((.*)\\)$')
-                      as found (bound)
-                  where i.inhparent = to_regclass({table}) and bound is not null
-              )
-         select {low_text} as low, {high_text} as high,
-                exists (select from part where part.low < range.high and range.low < part.high) as overlaps,
-                exists (select from part where part.low >= range.high) as is_between
-         from range
-         where not exists (select from part where part.low <= range.low and range.high <= part.high)
-         order by range.low limit {most}",
+        "select c.oid, {low} as low, {high} as high
+         from pg_inherits i join pg_class c on c.oid = i.inhrelid
+         cross join lateral regexp_match(pg_get_expr(c.relpartbound, c.oid), '^FOR VALUES FROM \\((.*)\\) TO \\((.*)\\)$')
+             as found (bound)
+         where i.inhparent = to_regclass({table}) and bound is not null",
         low = bound(1, "MINVALUE", "-infinity"),
         high = bound(2, "MAXVALUE", "infinity"),
-        low_text = key.bound_text("range.low"),
-        high_text = key.bound_text("range.high"),
         table = quote_literal(&table.sql()),
-        most = MOST_NEW + 1,
     )
 }
 
