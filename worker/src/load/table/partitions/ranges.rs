@@ -13,6 +13,8 @@ use crate::error::PipelineError;
 use crate::load::Halt;
 use crate::load::table::shape::TableDdl;
 
+/// The constraint of the default partition that rules out the ranges of partitions while these are attached.
+const RULED_OUT: &str = "_elt_ruled_out";
 /// Most partitions that one load creates.
 const MOST_NEW: usize = 1_000;
 
@@ -78,12 +80,14 @@ pub async fn create_missing(
         let lock = format!("lock table {} in access exclusive mode", default.sql());
         sqlx::raw_sql(AssertSqlSafe(lock)).execute(&mut *tx).await?;
     }
-    let mut kept = Vec::new();
+    let (mut made, mut kept) = (Vec::new(), Vec::new());
     for range in wanted {
-        if !create(tx, ddl, key, range, default).await? {
-            kept.push(range);
+        match create(tx, ddl, key, range, default).await? {
+            Some(name) => made.push((range, name)),
+            None => kept.push(range),
         }
     }
+    attach(tx, ddl, key, &made, default).await?;
     let stays = kept.first().map(|first| {
         format!(
             "{} of the table's ranges of a {} got no partition, because rows of them are in the default partition {default}, and \
@@ -150,37 +154,73 @@ pub(super) fn parts_query(table: &TableRef, key: &RangeKey) -> String {
     )
 }
 
-/// Creates the partition of a range. Rows of the range that the default partition has move into it, because PostgreSQL refuses
-/// a partition that rows of the default one belong to. False: they cannot move, and the range has no partition.
+/// Creates the table that becomes the partition of a range. Rows of the range that the default partition has move into it, because
+/// PostgreSQL refuses a partition that rows of the default one belong to. `None`: they cannot move, and the range has no partition.
 async fn create(
     tx: &mut PgConnection,
     ddl: &mut TableDdl<'_>,
     key: &RangeKey,
     range: &Missing,
     default: &TableRef,
-) -> Result<bool, Halt> {
+) -> Result<Option<TableRef>, Halt> {
     let table = ddl.table();
     let (column, low, high) = (quote_ident(&key.name), key.literal(&range.low), key.literal(&range.high));
     let which = format!("{column} >= {low} and {column} < {high}");
     let has_rows = format!("select exists (select from {} where {which})", default.sql());
     let has_rows: bool = sqlx::query_scalar(AssertSqlSafe(has_rows)).fetch_one(&mut *tx).await?;
     if has_rows && notices_deletions(tx, default).await? {
-        return Ok(false);
+        return Ok(None);
     }
     let name = names::free(tx, table, &names::suffix(key.every, &range.low)).await?;
     create_table(tx, ddl, &name).await?;
     if has_rows {
         move_rows(tx, ddl, &which, (default, &name)).await?;
     }
-    let attach = format!(
-        "alter table {} attach partition {} for values from ('{}') to ('{}')",
-        table.sql(),
-        name.sql(),
-        range.low,
-        range.high
+    Ok(Some(name))
+}
+
+/// Attaches the tables of ranges as partitions.
+async fn attach(
+    tx: &mut PgConnection,
+    ddl: &mut TableDdl<'_>,
+    key: &RangeKey,
+    made: &[(&Missing, TableRef)],
+    default: &TableRef,
+) -> sqlx::Result<()> {
+    // PostgreSQL reads the whole default partition for each partition that is attached, unless a constraint says that it has no
+    // row of the range. The constraint costs one such pass, so it is worth it for several ranges.
+    let is_ruled_out = made.len() > 1 && has_rows_and_owner(tx, default).await?;
+    if is_ruled_out {
+        let column = quote_ident(&key.name);
+        let other = |(range, _): &(&Missing, TableRef)| {
+            let (low, high) = (key.literal(&range.low), key.literal(&range.high));
+            format!("({column} is null or {column} < {low} or {column} >= {high})")
+        };
+        let all: Vec<String> = made.iter().map(other).collect();
+        let add = format!("alter table {} add constraint {RULED_OUT} check ({})", default.sql(), all.join(" and "));
+        sqlx::raw_sql(AssertSqlSafe(add)).execute(&mut *tx).await?;
+    }
+    for (Missing { low, high, .. }, name) in made {
+        let (table, name) = (ddl.table().sql(), name.sql());
+        let statement = format!("alter table {table} attach partition {name} for values from ('{low}') to ('{high}')");
+        ddl.execute(tx, statement).await?;
+    }
+    if is_ruled_out {
+        let drop = format!("alter table {} drop constraint {RULED_OUT}", default.sql());
+        sqlx::raw_sql(AssertSqlSafe(drop)).execute(tx).await?;
+    }
+    Ok(())
+}
+
+/// Whether a default partition has rows, and the login may add a constraint to it.
+async fn has_rows_and_owner(tx: &mut PgConnection, default: &TableRef) -> sqlx::Result<bool> {
+    let name = default.sql();
+    let query = format!(
+        "select exists (select from {name}) and (select pg_has_role(current_user, relowner, 'usage') from pg_class
+                                                  where oid = to_regclass({}))",
+        quote_literal(&name)
     );
-    ddl.execute(tx, attach).await?;
-    Ok(true)
+    sqlx::query_scalar(AssertSqlSafe(query)).fetch_one(tx).await
 }
 
 /// Whether something besides the table changes when rows are deleted from its default partition: a trigger, a foreign key of
