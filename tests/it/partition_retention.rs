@@ -4,6 +4,7 @@
 
 use elt_shared::runs::lifecycle;
 use elt_shared::runs::report::RunReport;
+use serde_json::json;
 use sqlx::{Connection, PgConnection};
 
 use crate::support::loader::{Ended, Loader};
@@ -275,4 +276,20 @@ async fn an_attempt_that_finds_its_rows_loaded_detaches_for_the_lost_one() {
     let report = loader.execute(&loader.context(begun, &yaml)).await.expect("finished");
     assert!(report.finished_from_marker && report.old_partitions.len() == 1, "{report:#?}");
     assert_eq!((loader.count("t").await, loader.count("t_2026_08").await), (4, 1));
+}
+
+#[tokio::test]
+async fn a_verification_does_not_take_detached_rows_for_lost_ones() {
+    let loader = start("2026-11-30 12:00:00+00").await;
+    loader.only("a.csv", "id,sold_at\n1,2026-08-05\n2,2026-11-05\n");
+    let context = loader.begin("run", &loader.yaml(ALL, "")).await;
+    loader.execute(&context).await.expect("loaded");
+    assert_eq!(loader.load(KEPT, "").await.old_partitions.len(), 1);
+    let yaml = loader.yaml(KEPT, "");
+    let verify = loader.create("verify", &yaml, json!({}), Some(context.run.id)).await;
+    let begun = lifecycle::begin(&loader.control, verify.id, "tests").await.expect("asked").expect("queued");
+    let report = loader.execute(&loader.context(begun, &yaml)).await.expect("verified");
+    let found = report.verification.expect("a verification");
+    assert!(found.agrees && (found.rows_written, found.rows_there, found.rows_missing) == (2, 1, 0), "{found:#?}");
+    assert!(found.says.join(" ").contains("so their partitions may have been detached"), "{found:#?}");
 }

@@ -1,8 +1,8 @@
 //! Partitions that are older than `target.partition.keep` are detached after a load has committed.
 //!
 //! Detaching locks the whole table, so it has short transactions of its own: the loading transaction would keep readers away until
-//! it ends, and would fail where the lock is not granted. `detach partition … concurrently` is no way, because PostgreSQL refuses
-//! it for a table with a default partition.
+//! it ends, and would fail where the lock is not granted. `detach partition … concurrently` cannot be used, because PostgreSQL
+//! refuses it for a table with a default partition.
 
 use elt_shared::config::{ColumnType, KeepConfig, PartitionConfig, Then};
 use elt_shared::target::TableRef;
@@ -15,8 +15,8 @@ use crate::load::session::Session;
 
 /// Most partitions that one run detaches, and that a plan names.
 const MOST: usize = 100;
-/// Longest wait for a lock. Queries that come meanwhile wait behind it. It is longer than a second, after which autovacuum
-/// gives way (`deadlock_timeout`).
+/// Longest wait for a lock. Queries that come meanwhile wait behind it. It is longer than a second (`deadlock_timeout`), because
+/// autovacuum gives way after that time.
 const LOCK_TIMEOUT: &str = "3s";
 
 /// What became of the old partitions of a table.
@@ -43,7 +43,7 @@ struct OldPartition {
 
 /// What became of the next old partition.
 enum Step {
-    /// There is none.
+    /// No old partition is left.
     Nothing,
     Detached {
         partition: OldPartition,
