@@ -188,6 +188,7 @@ fn facts(report: &RunReport) -> String {
         facts.push(("replaced", format!("{} rows", count(report.rows_deleted))));
     }
     facts.extend(report.incremental.iter().map(|source| ("since", format!("{}: {}", source.source, source.says))));
+    facts.extend(report.old_partitions.iter().map(|partition| ("partition", partition.clone())));
     facts.extend(report.drift.iter().map(|drift| ("changed", sentence(drift))));
     facts.extend(report.left_out.iter().map(|file| {
         let kind = match file.kind {

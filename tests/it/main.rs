@@ -70,6 +70,7 @@ mod output_files;
 mod output_formats;
 mod parquet_files;
 mod partition_loads;
+mod partition_retention;
 mod partitions;
 mod pauses;
 mod pipelines;

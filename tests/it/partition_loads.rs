@@ -187,3 +187,37 @@ async fn a_login_that_may_make_no_tables_is_told_the_grant() {
     assert!(error.next_step().contains("grant usage, create on schema"), "{}", told(&error));
     assert_eq!(loader.count("t").await, 2);
 }
+
+#[tokio::test]
+async fn partitions_of_several_ranges_are_attached_without_reading_the_default_one_for_each() {
+    let loader = Loader::start().await;
+    loader.only("a.csv", "id,sold_at\n1,2025-01-05\n");
+    loader.load(MONTHS, "").await;
+    // A table of this size is read by its index where that is enough.
+    loader
+        .sql(
+            "insert into t (id, sold_at) select n, date '2030-01-01' + n % 3000 from generate_series(1, 50000) n;
+             insert into t (id, sold_at) values (9, '2026-02-05'); analyze t_default",
+        )
+        .await;
+    let scans = "select seq_scan from pg_stat_user_tables where relname = 't_default'";
+    let before: u64 = scans_after_all_sessions(&loader, scans).await;
+    let rows: String = (1..=12).map(|month| format!("{month},2026-{month:02}-06\n")).collect();
+    loader.only("b.csv", format!("id,sold_at\n{rows}"));
+    let report = loader.load(MONTHS, "").await;
+    assert_eq!(report.rows_inserted, 12);
+    let read = scans_after_all_sessions(&loader, scans).await - before;
+    assert!(read < 6, "the default partition was read {read} times for 13 new partitions");
+    assert_eq!(loader.rows("select id from t_2026_02 order by id").await, ["2", "9"]);
+    assert_eq!(loader.value("select count(*) from pg_constraint where conname = '_elt_ruled_out'").await, "0");
+}
+
+/// A number of the server's statistics, when the sessions of runs have ended: a session adds its numbers at its end.
+async fn scans_after_all_sessions(loader: &Loader, sql: &str) -> u64 {
+    let sessions =
+        "select count(*) from pg_stat_activity where application_name like 'elt:%' and datname = current_database()";
+    while loader.value(sessions).await != "0" {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    loader.value(sql).await.parse().expect("a number")
+}

@@ -55,6 +55,7 @@ fn value(shape: &Shape, around: &[Key]) -> Value {
         Shape::Pairs => json!({"type": "object", "additionalProperties": value(&Shape::Texts, &[])}),
         Shape::Columns(keys) => columns(keys),
         Shape::Section(keys) => mapping(keys),
+        Shape::TextOrSection(keys) => json!({"anyOf": [{"type": "string"}, mapping(keys)]}),
         Shape::Nested => json!({"type": "object", "properties": properties(around)}),
         Shape::Sections(keys) => json!({"type": "array", "items": mapping(keys)}),
         Shape::Schema(keys) => contract(keys),

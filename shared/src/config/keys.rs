@@ -39,6 +39,8 @@ pub(super) enum Shape {
     Columns(&'static [Key]),
     /// A mapping with keys of its own.
     Section(&'static [Key]),
+    /// A text, or a mapping with keys of its own.
+    TextOrSection(&'static [Key]),
     /// A mapping with the same keys as the section it stands in.
     Nested,
     /// A list of such mappings.

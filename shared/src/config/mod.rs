@@ -7,8 +7,8 @@
 //!   read differently
 //! - `keys`: how the keys of a section are declared, once, for reading and for [`json_schema()`];
 //!   `reader`, `section`: walk a document by them, collect warnings and problems with their place
-//! - `pipeline`, `source`, `target`, `table_pattern`, `partition`, `schema`, `column_type`, `load`, `checks`, `schedule`, `retry`, `transform`,
-//!   `notify`: what each section means
+//! - `pipeline`, `source`, `target`, `table_pattern`, `partition`, `keep`, `schema`, `column_type`, `load`, `checks`, `schedule`,
+//!   `retry`, `transform`, `notify`: what each section means
 //! - [`expression`], `shaping`: what becomes of the columns before the schema sees them
 //! - `moment`, `duration`: points in time, and lengths of time
 //! - [`Effort`]: the time limit of a check
@@ -24,6 +24,7 @@ mod duration;
 mod effort;
 mod error;
 mod json_schema;
+mod keep;
 pub(crate) mod keys;
 mod load;
 mod mask;
@@ -61,6 +62,7 @@ pub use duration::{parse as parse_duration, shown as shown_duration};
 pub use effort::Effort;
 pub use error::{ConfigError, ConfigProblem, Warning};
 pub use json_schema::json_schema;
+pub use keep::{KeepConfig, Then};
 pub use keys::nearest;
 pub use load::{Dedupe, LoadConfig, LoadMode, ProfileLevel};
 pub(crate) use mask::Finder;

@@ -1,7 +1,8 @@
 //! `target.partition`: how a table that a run creates is divided into partitions.
 
 use super::error::shortened;
-use super::keys::{Choice, Key};
+use super::keep::{self, KeepConfig};
+use super::keys::{Choice, Key, Shape};
 use super::load::{Dedupe, LoadConfig, LoadMode};
 use super::reader::{Field, Reading};
 use super::section::Section;
@@ -15,12 +16,24 @@ pub enum PartitionConfig {
         column: String,
         /// The range of time of each partition.
         every: Every,
+        /// How long partitions stay. `None`: for ever.
+        keep: Option<KeepConfig>,
     },
     /// By the row hash: the rows are spread evenly over a fixed number of partitions.
     Hash {
         /// Number of partitions.
         parts: u16,
     },
+}
+
+impl PartitionConfig {
+    /// How long partitions stay. `None`: for ever.
+    pub fn keep(&self) -> Option<&KeepConfig> {
+        match self {
+            Self::Range { keep, .. } => keep.as_ref(),
+            Self::Hash { .. } => None,
+        }
+    }
 }
 
 /// `target.partition.every`: the range of time of a partition. Ranges begin at midnight UTC; weeks begin on Monday.
@@ -79,6 +92,12 @@ pub(super) const KEYS: &[Key] = &[
     )
     .required(),
     Key::choice::<Every>("every", "The range of time of each partition, in UTC."),
+    Key::of(
+        "keep",
+        Shape::TextOrSection(keep::KEYS),
+        "How long rows stay, such as `24 months`: older partitions are detached after a load, and older rows are not loaded. \
+         Default: for ever.",
+    ),
     Key::whole("parts", 2, 256, "Number of partitions of `by: hash`. Default 16. It counts when the table is created."),
 ];
 
@@ -96,7 +115,10 @@ pub(super) fn read(section: &Section<'_>) -> Option<PartitionConfig> {
             by.problem("expected a column of the sources with dates or timestamps");
             return None;
         }
-        return Some(PartitionConfig::Range { column, every: every.choice()? });
+        let every = every.choice()?;
+        // A length that cannot be read is a problem of its own, or a reference that a worker resolves.
+        let keep = section.field("keep").and_then(|field| keep::read(field, every));
+        return Some(PartitionConfig::Range { column, every, keep });
     }
     if section.wrote("every") {
         return None;
@@ -108,6 +130,11 @@ pub(super) fn read(section: &Section<'_>) -> Option<PartitionConfig> {
         ));
         return None;
     }
+    if let Some(field) = section.field("keep") {
+        field.problem(
+            "has no effect with `by: hash`: only partitions by time become old; write a column with dates and `every`",
+        );
+    }
     match section.wrote("parts") {
         true => Some(PartitionConfig::Hash { parts: section.small("parts")? }),
         false => Some(PartitionConfig::Hash { parts: PARTS }),
@@ -115,7 +142,7 @@ pub(super) fn read(section: &Section<'_>) -> Option<PartitionConfig> {
 }
 
 /// Refuses what cannot be kept unique across partitions: a merge needs the partition column in its key, and rows without a
-/// hash cannot be spread by it. `field`: `target.partition`.
+/// hash cannot be spread by it. Refuses `keep` beside a replace. `field`: `target.partition`.
 pub(super) fn check(field: &Field<'_>, partition: &PartitionConfig, load: &LoadConfig) {
     match partition {
         PartitionConfig::Range { column, .. } if load.mode == LoadMode::Merge => {
@@ -129,6 +156,10 @@ pub(super) fn check(field: &Field<'_>, partition: &PartitionConfig, load: &LoadC
                 ));
             }
         }
+        PartitionConfig::Range { keep: Some(_), .. } if load.mode == LoadMode::Replace => field.problem(
+            "`keep` cannot stand beside `load.mode: replace`, because a replace deletes the rows that the sources do not deliver: \
+             leave `keep` out and leave old rows out with `where` under `shape:`, or write another load.mode",
+        ),
         PartitionConfig::Range { .. } => {}
         PartitionConfig::Hash { .. } if load.mode == LoadMode::Merge => field.problem(
             "`by: hash` cannot be merged into, because load.key is not unique across its partitions: partition by a column \

@@ -97,6 +97,7 @@ impl Page {
                 )
             }
             Shape::Section(keys) => self.section(name, about, keys),
+            Shape::TextOrSection(keys) => format!("text, or {}", self.section(name, about, keys)),
             Shape::Nested => "the keys of this table".into(),
             Shape::Sections(keys) => format!("list of {}", self.section(name, about, keys)),
             Shape::Schema(keys) => format!("{}; columns may also stand here directly", self.section(name, about, keys)),

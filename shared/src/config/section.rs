@@ -76,7 +76,7 @@ impl<'a> Section<'a> {
     /// `csv.delimiter` for a `delimiter` that was written one level too high.
     fn deeper(&self, written: &str) -> Option<String> {
         self.keys.iter().find_map(|key| match key.shape {
-            Shape::Section(keys) | Shape::SectionOrVariant(keys, _) => {
+            Shape::Section(keys) | Shape::TextOrSection(keys) | Shape::SectionOrVariant(keys, _) => {
                 keys.iter().find(|inner| inner.is(written)).map(|_| format!("{}.{written}", key.name))
             }
             _ => None,

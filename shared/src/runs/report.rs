@@ -34,7 +34,8 @@ pub struct RunReport {
     pub rows_duplicate: u64,
     /// Rows kept in quarantine.
     pub rows_quarantined: u64,
-    /// Blank lines and lines above the header.
+    /// What was read and is neither loaded nor rejected: blank lines, lines above the header, rows that `where` of a shape leaves
+    /// out, and rows that are older than `target.partition.keep`.
     pub rows_filtered: u64,
     /// Rows that a replace or an undo deleted from the table.
     pub rows_deleted: u64,
@@ -66,6 +67,10 @@ pub struct RunReport {
     /// The incremental sources: where each began to read, and where its next run begins.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub incremental: Vec<IncrementalReport>,
+    /// A sentence about each partition that the run detached because it is older than `target.partition.keep`; of a plan, about
+    /// those that a run would detach.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub old_partitions: Vec<String>,
     /// Models of `transform:` that were rebuilt, `totals (view)`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub models: Vec<String>,
@@ -301,7 +306,8 @@ pub struct FileReceipt {
     pub rows_duplicate: u64,
     /// Rows that were rejected.
     pub rows_quarantined: u64,
-    /// Blank lines, and rows that `where` of the shape leaves out.
+    /// What was read and is neither loaded nor rejected: blank lines, rows that `where` of the shape leaves out, and rows that are
+    /// older than `target.partition.keep`.
     pub rows_filtered: u64,
 }
 

@@ -208,7 +208,7 @@ fn receipts(files: &[InputFile], profile: &Profile, written: &WrittenRows) -> Re
             rows_updated: updated,
             rows_duplicate: counts.duplicate,
             rows_quarantined: counts.rejected,
-            rows_filtered: file.summary.filtered,
+            rows_filtered: file.summary.filtered + counts.too_old,
         };
         if !receipt.balances() {
             return Err(PipelineError::Internal(format!("the receipt of {} does not balance", receipt.name)));

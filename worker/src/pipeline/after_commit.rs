@@ -8,6 +8,7 @@ use tokio::time::sleep;
 
 use super::combined_csv_owner;
 use crate::error::PipelineError;
+use crate::load::partitions::detach;
 use crate::load::session::Session;
 use crate::load::transform;
 use crate::run_context::RunContext;
@@ -34,6 +35,16 @@ pub async fn publish_left_behind(context: &RunContext, report: &mut RunReport, u
             .warnings
             .push("the combined CSV may be an older run's: the worker that wrote this run's was lost".into());
     }
+}
+
+/// Detaches partitions that are older than the config keeps, also when an earlier attempt loaded: it may have been lost before it
+/// came to them.
+pub async fn detach_old_partitions(context: &RunContext, session: &mut Session, mut report: RunReport) -> RunReport {
+    let detached = detach::detach(session, context.config.target.partition.as_ref()).await;
+    report.old_partitions = detached.partitions;
+    report.ddl.extend(detached.statements);
+    report.warnings.extend(detached.hindrance);
+    report
 }
 
 /// Makes the models, also when an earlier attempt loaded: it may have been lost before it came to them.

@@ -10,7 +10,7 @@ use elt_shared::runs::{Outcome, Stage};
 use elt_shared::target::TableRef;
 use tracing::{Instrument, info_span};
 
-use super::after_commit::{make_models, publish_left_behind, wholly_rejected};
+use super::after_commit::{detach_old_partitions, make_models, publish_left_behind, wholly_rejected};
 use super::begin::{Beginning, Finished, begin};
 use super::incremental::Asking;
 use super::locate_json_rows::{self, Located};
@@ -27,6 +27,7 @@ use crate::load::checks::names;
 use crate::load::combined_csv::CombinedCsv;
 use crate::load::cursors::NewCursor;
 use crate::load::dedupe::table_hashes::{self, KnownHashes, Limits};
+use crate::load::failure::Failing;
 use crate::load::partitions;
 use crate::load::quarantine::refused::Refused;
 use crate::load::records_path::{self, RecordsPath};
@@ -80,6 +81,7 @@ pub async fn run(context: &RunContext) -> Result<RunReport> {
             (session, report)
         }
     };
+    let report = detach_old_partitions(context, &mut session, report).await;
     let report = make_models(context, &mut session, report).await;
     session.close().await;
     Ok(report)
@@ -91,7 +93,11 @@ pub async fn plan(context: &RunContext) -> Result<RunReport> {
     refuse_table_of_others(context, &mut session).await?;
     let execution = Execution::dry_run(context)?;
     combined_csv_owner::check(context, &context.extract_context()).await?;
-    let report = execution.execute(&mut session).await?;
+    let mut report = execution.execute(&mut session).await?;
+    let partition = context.config.target.partition.as_ref();
+    report.old_partitions = partitions::detach::due(&mut session.connection, &session.table, partition)
+        .await
+        .map_err(|error| Failing::at(&session.table, "look at the partitions").because(error))?;
     session.close().await;
     Ok(report)
 }

@@ -12,7 +12,7 @@
 //! - [`incremental`]: where incremental sources begin to read, and their cursors
 //! - [`replay`]: rejected rows become files
 //! - [`refuse_input`]: input that must not be loaded
-//! - [`after_commit`]: the steps after the commit: combined CSV and models
+//! - [`after_commit`]: the steps after the commit: combined CSV, old partitions and models
 //! - [`combined_csv_owner`]: the pipeline that the path of a combined CSV belongs to
 //! - [`work_folder`]: the folder for spooled files
 

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use elt_shared::config::{Dedupe, OnFail, PipelineConfig, SourceConfig};
+use elt_shared::config::{Dedupe, KeepConfig, OnFail, PartitionConfig, PipelineConfig, SourceConfig};
 use elt_shared::explained::{Code, Explained};
 use elt_shared::runs::report::{FileReceipt, RunReport};
 use elt_shared::runs::{RunVerification, VerifiedFile, VerifiedState};
@@ -41,7 +41,8 @@ pub async fn run(context: &RunContext) -> Result<RunReport> {
     }
     let again = read_again(context, &mut session).await?;
     session.close().await;
-    Ok(compare(subject, &told, &stored, again))
+    let keep = context.config.target.partition.as_ref().and_then(PartitionConfig::keep);
+    Ok(compare(subject, &told, (&stored, keep), again))
 }
 
 /// The report of the run that is verified.
@@ -108,7 +109,13 @@ async fn read_again(context: &RunContext, session: &mut Session) -> Result<Again
     }
 }
 
-fn compare(subject: Uuid, told: &RunReport, stored: &StoredRows, again: Again) -> RunReport {
+/// `keep`: how long rows stay in the table.
+fn compare(
+    subject: Uuid,
+    told: &RunReport,
+    (stored, keep): (&StoredRows, Option<&KeepConfig>),
+    again: Again,
+) -> RunReport {
     let mut found = RunVerification {
         run: subject,
         agrees: true,
@@ -118,7 +125,7 @@ fn compare(subject: Uuid, told: &RunReport, stored: &StoredRows, again: Again) -
         changed: stored.first_changed.clone(),
         ..RunVerification::default()
     };
-    compare_table(&mut found, stored);
+    compare_table(&mut found, stored, keep);
     // A report lists a thousand files, so a file that it does not list need not be gone.
     let mut is_cut = false;
     let now = match again {
@@ -148,11 +155,19 @@ fn compare(subject: Uuid, told: &RunReport, stored: &StoredRows, again: Again) -
 }
 
 /// Compares the numbers and hashes of the rows in the table.
-fn compare_table(found: &mut RunVerification, stored: &StoredRows) {
+fn compare_table(found: &mut RunVerification, stored: &StoredRows, keep: Option<&KeepConfig>) {
     let gone = found.rows_written.saturating_sub(found.rows_there);
     if gone > 0 && stored.overwritten_since {
         found.says.push(format!(
             "Rows that later runs updated or replaced: {gone} of the {} that the run wrote.",
+            found.rows_written
+        ));
+    } else if gone > 0
+        && let Some(keep) = keep
+    {
+        found.says.push(format!(
+            "Rows that are not in the table: {gone} of the {} that the run wrote. The table keeps {keep} \
+             (`target.partition.keep`), so their partitions may have been detached.",
             found.rows_written
         ));
     } else if gone > 0 {

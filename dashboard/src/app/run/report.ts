@@ -44,6 +44,7 @@ const NOTHING: RunReport = {
   connections: [],
   previews: [],
   models: [],
+  old_partitions: [],
   combined_csv: null,
   samples: [],
   rejected: null,

@@ -134,6 +134,8 @@ pub struct RowCounts {
     pub duplicate: u64,
     /// Rows and records that were rejected.
     pub rejected: u64,
+    /// Rows that were left out, because the table does not keep rows of their time.
+    pub too_old: u64,
 }
 
 /// The reason why the second pass ended early.

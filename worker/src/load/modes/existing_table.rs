@@ -49,13 +49,14 @@ pub async fn load(session: &mut Session, mut task: LoadTask<'_>) -> Result<(RunR
         None => TableDdl::of(&table),
     };
     prepare_table(&mut tx, &mut ddl, &task, partitioning.as_ref()).await?;
-    let room = make_room(&mut tx, &mut ddl, &task, partitioning.as_ref(), staged).await?;
-    prepare_indexes(&mut tx, &mut ddl, &task, partitioning.as_ref(), &room).await?;
-    task.report.warnings.extend(room.warning.iter().cloned());
     // Rows whose hashes found no room in memory were staged without knowing whether they repeat another row.
     if second_pass.count_repeated().await? > 0 {
         sql::drop_repeated_staged(&mut tx).await?;
     }
+    let staged = staged - leave_out_old(&mut tx, &mut task, &table, partitioning.as_ref(), &mut second_pass).await?;
+    let room = make_room(&mut tx, &mut ddl, &task, partitioning.as_ref(), staged).await?;
+    prepare_indexes(&mut tx, &mut ddl, &task, partitioning.as_ref(), &room).await?;
+    task.report.warnings.extend(room.warning.iter().cloned());
     let writer = StagedWriter { table: &table, task: &task, run: attempt.run_id, staged, room: &room };
     let written = writer.write_or_search(&mut tx, &mut second_pass.row_counts).await?;
     let Written { inserted, updated: Updated { rows: updated, kept }, deleted } = written;
@@ -210,6 +211,20 @@ async fn prepare_table(
         _ => return Err(Halt::TableChanged),
     }
     Ok(())
+}
+
+/// Deletes staged rows that are older than a partitioned table keeps. Returns their number.
+async fn leave_out_old(
+    tx: &mut PgConnection,
+    task: &mut LoadTask<'_>,
+    table: &TableRef,
+    partitioning: Option<&Partitioning>,
+    second_pass: &mut SecondPassResult,
+) -> Result<u64, Halt> {
+    let Some(partitioning) = partitioning else { return Ok(0) };
+    let old = partitioning.leave_out_old(tx, table, &mut second_pass.row_counts).await?;
+    task.report.warnings.extend(old.warning);
+    Ok(old.rows)
 }
 
 /// Creates the partitions that the staged rows need, where the config partitions the table.

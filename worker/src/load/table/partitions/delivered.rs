@@ -50,13 +50,13 @@ impl RangeKey {
     }
 
     /// The column of the staging table `s`, quoted.
-    fn staged(&self) -> String {
+    pub(super) fn staged(&self) -> String {
         format!("s.{}", quote_ident(&self.name))
     }
 
     /// The first value that has a partition, and the first one after the last. Years with fewer or more than four digits, values
     /// before our era and infinite ones go to the default partition.
-    fn limits(&self) -> (String, String) {
+    pub(super) fn limits(&self) -> (String, String) {
         let zone = if self.column_type == ColumnType::TimestampTz { " 00:00:00+00" } else { "" };
         (self.literal(&format!("0001-01-01{zone}")), self.literal(&format!("10000-01-01{zone}")))
     }

@@ -7,12 +7,16 @@
 //! - [`delivered`]: where the staged rows belong, and the conditions that keep a statement within these partitions
 //! - [`ranges`]: the partitions of ranges of time are created
 //! - [`names`]: names of partitions
+//! - [`old_rows`]: rows that are older than what is kept are left out
+//! - [`detach`]: partitions that are older are detached after a load
 
 pub mod delivered;
+pub mod detach;
 mod names;
+mod old_rows;
 mod ranges;
 
-use elt_shared::config::{ColumnType, Every, PartitionConfig};
+use elt_shared::config::{ColumnType, Every, KeepConfig, PartitionConfig};
 use elt_shared::explained::{Code, Explained};
 use elt_shared::target::{TableRef, quote_ident};
 use sqlx::{AssertSqlSafe, PgConnection};
@@ -20,10 +24,12 @@ use sqlx::{AssertSqlSafe, PgConnection};
 use crate::contract::{Layout, SqlType};
 use crate::error::{PipelineError, Result};
 use crate::load::Halt;
+use crate::load::copy::RowCounts;
 use crate::load::failure::Failing;
 use crate::load::session::ROW_HASH;
 use crate::load::table::shape::TableDdl;
 use delivered::Delivered;
+use old_rows::OldRows;
 
 /// How the table of a load is partitioned.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +49,8 @@ pub struct RangeKey {
     pub column_type: ColumnType,
     /// The range of time of each partition.
     pub every: Every,
+    /// How long rows stay in the table. `None`: for ever.
+    pub keep: Option<KeepConfig>,
 }
 
 impl Partitioning {
@@ -54,7 +62,9 @@ impl Partitioning {
         match config {
             None => Ok(None),
             Some(PartitionConfig::Hash { parts }) => Ok(Some(Self::Hash(*parts))),
-            Some(PartitionConfig::Range { column, every }) => Ok(Some(Self::Range(range_key(column, *every, layout)?))),
+            Some(PartitionConfig::Range { column, every, keep }) => {
+                Ok(Some(Self::Range(range_key(column, (*every, *keep), layout)?)))
+            }
         }
     }
 
@@ -72,6 +82,19 @@ impl Partitioning {
         match self {
             Self::Range(key) => format!(" partition by range ({})", quote_ident(&key.name)),
             Self::Hash(_) => format!(" partition by hash ({ROW_HASH})"),
+        }
+    }
+
+    /// Deletes staged rows that are older than the table keeps, and counts them as left out.
+    pub(in crate::load) async fn leave_out_old(
+        &self,
+        tx: &mut PgConnection,
+        table: &TableRef,
+        row_counts: &mut [RowCounts],
+    ) -> sqlx::Result<OldRows> {
+        match self {
+            Self::Range(key) => key.leave_out_old(tx, table, row_counts).await,
+            Self::Hash(_) => Ok(OldRows::default()),
         }
     }
 
@@ -118,7 +141,7 @@ pub struct Room {
     pub warning: Option<String>,
 }
 
-fn range_key(column: &str, every: Every, layout: &Layout) -> Result<RangeKey> {
+fn range_key(column: &str, (every, keep): (Every, Option<KeepConfig>), layout: &Layout) -> Result<RangeKey> {
     let lower = column.to_lowercase();
     let columns = &layout.columns;
     let found = columns
@@ -137,7 +160,7 @@ fn range_key(column: &str, every: Every, layout: &Layout) -> Result<RangeKey> {
     let name = found.name.clone();
     match found.sql_type() {
         SqlType::Known(column_type @ (ColumnType::Date | ColumnType::Timestamp | ColumnType::TimestampTz)) => {
-            Ok(RangeKey { name, column_type: *column_type, every })
+            Ok(RangeKey { name, column_type: *column_type, every, keep })
         }
         _ => refuse(
             format!(

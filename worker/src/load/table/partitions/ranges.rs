@@ -13,6 +13,8 @@ use crate::error::PipelineError;
 use crate::load::Halt;
 use crate::load::table::shape::TableDdl;
 
+/// The constraint of the default partition that rules out the ranges of partitions while these are attached.
+const RULED_OUT: &str = "_elt_ruled_out";
 /// Most partitions that one load creates.
 const MOST_NEW: usize = 1_000;
 
@@ -78,12 +80,14 @@ pub async fn create_missing(
         let lock = format!("lock table {} in access exclusive mode", default.sql());
         sqlx::raw_sql(AssertSqlSafe(lock)).execute(&mut *tx).await?;
     }
-    let mut kept = Vec::new();
+    let (mut made, mut kept) = (Vec::new(), Vec::new());
     for range in wanted {
-        if !create(tx, ddl, key, range, default).await? {
-            kept.push(range);
+        match create(tx, ddl, key, range, default).await? {
+            Some(name) => made.push((range, name)),
+            None => kept.push(range),
         }
     }
+    attach(tx, ddl, key, &made, default).await?;
     let stays = kept.first().map(|first| {
         format!(
             "{} of the table's ranges of a {} got no partition, because rows of them are in the default partition {default}, and \
@@ -112,6 +116,26 @@ pub async fn create_missing(
 /// months before a config says `day`.
 fn missing_query(table: &TableRef, key: &RangeKey, steps: &str) -> String {
     let interval = key.every.interval();
+    format!(
+        "with step as ({steps}),
+              range as (select start as low, start + interval '{interval}' as high from step where start is not null),
+              part as ({parts})
+         select {low_text} as low, {high_text} as high,
+                exists (select from part where part.low < range.high and range.low < part.high) as overlaps,
+                exists (select from part where part.low >= range.high) as is_between
+         from range
+         where not exists (select from part where part.low <= range.low and range.high <= part.high)
+         order by range.low limit {most}",
+        parts = parts_query(table, key),
+        low_text = key.bound_text("range.low"),
+        high_text = key.bound_text("range.high"),
+        most = MOST_NEW + 1,
+    )
+}
+
+/// A query for the partitions of a table that have a range of time: their `oid`, and the ends of the range as timestamps in UTC,
+/// `low` and `high`.
+pub(super) fn parts_query(table: &TableRef, key: &RangeKey) -> String {
     // The server writes the bounds of a partition as literals in the form of the session, which has ISO dates and UTC.
     let bound = |place: u8, unbounded: &str, infinite: &str| {
         let text = format!("bound[{place}]");
@@ -119,61 +143,84 @@ fn missing_query(table: &TableRef, key: &RangeKey, steps: &str) -> String {
         format!("case {text} when '{unbounded}' then timestamp '{infinite}' else {value} end")
     };
     format!(
-        "with step as ({steps}),
-              range as (select start as low, start + interval '{interval}' as high from step where start is not null),
-              part as (
-                  select {low} as low, {high} as high
-                  from pg_inherits i join pg_class c on c.oid = i.inhrelid
-                  cross join lateral regexp_match(pg_get_expr(c.relpartbound, c.oid), '^FOR VALUES FROM \\((.*)\\) TO \\((.*)\\)$')
-                      as found (bound)
-                  where i.inhparent = to_regclass({table}) and bound is not null
-              )
-         select {low_text} as low, {high_text} as high,
-                exists (select from part where part.low < range.high and range.low < part.high) as overlaps,
-                exists (select from part where part.low >= range.high) as is_between
-         from range
-         where not exists (select from part where part.low <= range.low and range.high <= part.high)
-         order by range.low limit {most}",
+        "select c.oid, {low} as low, {high} as high
+         from pg_inherits i join pg_class c on c.oid = i.inhrelid
+         cross join lateral regexp_match(pg_get_expr(c.relpartbound, c.oid), '^FOR VALUES FROM \\((.*)\\) TO \\((.*)\\)$')
+             as found (bound)
+         where i.inhparent = to_regclass({table}) and bound is not null",
         low = bound(1, "MINVALUE", "-infinity"),
         high = bound(2, "MAXVALUE", "infinity"),
-        low_text = key.bound_text("range.low"),
-        high_text = key.bound_text("range.high"),
         table = quote_literal(&table.sql()),
-        most = MOST_NEW + 1,
     )
 }
 
-/// Creates the partition of a range. Rows of the range that the default partition has move into it, because PostgreSQL refuses
-/// a partition that rows of the default one belong to. False: they cannot move, and the range has no partition.
+/// Creates the table that becomes the partition of a range. Rows of the range that the default partition has move into it, because
+/// PostgreSQL refuses a partition that rows of the default one belong to. `None`: they cannot move, and the range has no partition.
 async fn create(
     tx: &mut PgConnection,
     ddl: &mut TableDdl<'_>,
     key: &RangeKey,
     range: &Missing,
     default: &TableRef,
-) -> Result<bool, Halt> {
+) -> Result<Option<TableRef>, Halt> {
     let table = ddl.table();
     let (column, low, high) = (quote_ident(&key.name), key.literal(&range.low), key.literal(&range.high));
     let which = format!("{column} >= {low} and {column} < {high}");
     let has_rows = format!("select exists (select from {} where {which})", default.sql());
     let has_rows: bool = sqlx::query_scalar(AssertSqlSafe(has_rows)).fetch_one(&mut *tx).await?;
     if has_rows && notices_deletions(tx, default).await? {
-        return Ok(false);
+        return Ok(None);
     }
     let name = names::free(tx, table, &names::suffix(key.every, &range.low)).await?;
     create_table(tx, ddl, &name).await?;
     if has_rows {
         move_rows(tx, ddl, &which, (default, &name)).await?;
     }
-    let attach = format!(
-        "alter table {} attach partition {} for values from ('{}') to ('{}')",
-        table.sql(),
-        name.sql(),
-        range.low,
-        range.high
+    Ok(Some(name))
+}
+
+/// Attaches the tables of ranges as partitions.
+async fn attach(
+    tx: &mut PgConnection,
+    ddl: &mut TableDdl<'_>,
+    key: &RangeKey,
+    made: &[(&Missing, TableRef)],
+    default: &TableRef,
+) -> sqlx::Result<()> {
+    // PostgreSQL reads the whole default partition for each partition that is attached, unless a constraint says that it has no
+    // row of the range. The constraint costs one such pass, so it is worth it for several ranges.
+    let is_ruled_out = made.len() > 1 && has_rows_and_owner(tx, default).await?;
+    if is_ruled_out {
+        let column = quote_ident(&key.name);
+        let other = |(range, _): &(&Missing, TableRef)| {
+            let (low, high) = (key.literal(&range.low), key.literal(&range.high));
+            format!("({column} is null or {column} < {low} or {column} >= {high})")
+        };
+        let all: Vec<String> = made.iter().map(other).collect();
+        let add = format!("alter table {} add constraint {RULED_OUT} check ({})", default.sql(), all.join(" and "));
+        sqlx::raw_sql(AssertSqlSafe(add)).execute(&mut *tx).await?;
+    }
+    for (Missing { low, high, .. }, name) in made {
+        let (table, name) = (ddl.table().sql(), name.sql());
+        let statement = format!("alter table {table} attach partition {name} for values from ('{low}') to ('{high}')");
+        ddl.execute(tx, statement).await?;
+    }
+    if is_ruled_out {
+        let drop = format!("alter table {} drop constraint {RULED_OUT}", default.sql());
+        sqlx::raw_sql(AssertSqlSafe(drop)).execute(tx).await?;
+    }
+    Ok(())
+}
+
+/// Whether a default partition has rows, and the login may add a constraint to it.
+async fn has_rows_and_owner(tx: &mut PgConnection, default: &TableRef) -> sqlx::Result<bool> {
+    let name = default.sql();
+    let query = format!(
+        "select exists (select from {name}) and (select pg_has_role(current_user, relowner, 'usage') from pg_class
+                                                  where oid = to_regclass({}))",
+        quote_literal(&name)
     );
-    ddl.execute(tx, attach).await?;
-    Ok(true)
+    sqlx::query_scalar(AssertSqlSafe(query)).fetch_one(tx).await
 }
 
 /// Whether something besides the table changes when rows are deleted from its default partition: a trigger, a foreign key of
