@@ -5,13 +5,14 @@
 //! that wait where no worker is. One incident is one message to each receiver, and one more when it is over. The message is
 //! written in the transaction that ends the run. Any worker sends it afterwards, and the API if it says that there is no
 //! worker, until the receiver has taken it or a day is over. A process that is lost between sending a message and noting it
-//! makes another one send it again, with the same id.
+//! makes another one send it again, with the same id. A receiver may ask for digests: one message about everything that happened in
+//! a period, which is sent in the same way.
 //!
 //! # Layout
 //! - `event`, `rule`: what messages are about, and what `notify:` of a config asks for
 //! - `conditions`: what the end of a run says about each event
 //! - `message`: what a message says
-//! - `quiet_hours`: the hours of the day in which messages wait; `digest_times`: when those go out that go out together
+//! - `quiet_hours`: the hours of the day in which messages wait; `digest_times`: when digests go out
 //! - `raise`: opening and closing incidents, with their messages
 //! - `channel`: receivers that an admin defines once
 //! - `deliver`: sending the messages that are due; `webhook`: to a web address; `email`: by e-mail

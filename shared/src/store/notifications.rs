@@ -369,7 +369,8 @@ text_enum! {
 }
 
 /// Gives up messages whose time is over, and removes those that were sent or given up this long ago, at most `limit` of them,
-/// and incidents that were over by then and have no messages any more. Returns how many messages and incidents: call again while it is `limit` or more.
+/// and incidents that were over by then and have no messages any more. Returns how many messages and incidents: call again while
+/// it is `limit` or more.
 pub async fn remove_old(db: &PgPool, age: Duration, limit: i64) -> sqlx::Result<u64> {
     // No worker tries, and so gives up, the messages of a queue that has none any more.
     sqlx::query(

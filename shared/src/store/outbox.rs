@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::notifications::NotificationState;
 use crate::notifications::Sends;
 
-/// A message that this worker is to send now.
+/// A message that this process is to send now.
 #[derive(Debug, Clone, FromRow)]
 pub struct TakenNotification {
     /// The receiver sees it, too.
