@@ -88,7 +88,7 @@ test('all running runs are one click away, and a pipeline whose run goes on can 
   await expect(page).toHaveURL(/ids=[0-9a-f-]{36}/);
 
   await page.goto('/ui/runs');
-  await page.getByRole('link', { name: 'All running now' }).click();
+  await page.getByRole('link', { name: 'Follow running runs' }).click();
   await expect(page).toHaveURL(new RegExp(`ids=.*${id}`));
   const tile = page.getByRole('region', { name: new RegExp(`^${NAMES[0]}, run`) });
   await expect(tile.getByText('Running', { exact: true })).toBeVisible();

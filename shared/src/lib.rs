@@ -26,7 +26,7 @@
 //! - [`runs`]: what a run is, and its life from the first attempt to the end
 //! - [`backfills`]: loading a range of time in windows, each by a run of its own
 //! - [`pauses`]: pausing pipelines and queues, and waking what waited
-//! - [`schedules`]: ending schedules together with their runs
+//! - [`end_schedules`]: ending schedules together with their runs
 //! - [`text_enum`]: enums whose values are texts in the database and in JSON
 //! - [`trigger`]: starting a pipeline: its run, its schedule and its ticket in one transaction
 //! - [`telemetry`]: log lines, traces and the layer that keeps lines in the database

@@ -1,4 +1,12 @@
-import { ChangeDetectionStrategy, Component, computed, inject, input, output } from '@angular/core';
+import {
+  ChangeDetectionStrategy,
+  Component,
+  computed,
+  inject,
+  input,
+  output,
+  viewChild,
+} from '@angular/core';
 
 import { SavedFilterView } from '../core/api/models';
 import { SharesApi } from '../core/api/shares';
@@ -53,6 +61,8 @@ export class SavedFilters {
   private readonly naming = inject(Naming);
   private readonly toaster = inject(Toaster);
 
+  private readonly list = viewChild.required(SavedList);
+
   readonly pipeline = input.required<string>();
   readonly look = input.required<SavedLook>();
   readonly chosen = output<SavedLook>();
@@ -70,7 +80,10 @@ export class SavedFilters {
 
   protected choose(name: string): void {
     const one = this.saved().find((saved) => saved.name === name);
-    if (one === undefined) return;
+    if (one === undefined) {
+      this.chosen.emit({ sort: undefined, conditions: [], hidden: [] });
+      return;
+    }
     const conditions = (one.filter ?? []).map(conditionOf).filter((condition) => condition !== undefined);
     this.chosen.emit({ sort: one.sort ?? undefined, conditions, hidden: one.hide ?? [] });
   }
@@ -93,6 +106,7 @@ export class SavedFilters {
       .subscribe((name) => {
         this.toaster.say(`${name} is saved`);
         this.filters.reload();
+        this.list().focus();
       });
   }
 
@@ -100,6 +114,7 @@ export class SavedFilters {
     this.submission.send(this.api.removeFilter(this.pipeline(), name), () => {
       this.toaster.say(`${name} is deleted`);
       this.filters.reload();
+      this.list().focus();
     });
   }
 }

@@ -5,6 +5,7 @@ import {
   effect,
   inject,
   input,
+  linkedSignal,
   signal,
   untracked,
 } from '@angular/core';
@@ -48,6 +49,10 @@ export class Follow {
   protected readonly wanted = computed(() => idsIn(this.ids()), {
     equal: (one, other) => one.join() === other.join(),
   });
+  /** Number of parts of the address that are not followed, because they are not ids or there are too many. */
+  protected readonly leftOut = computed(
+    () => new Set((this.ids() ?? '').split(',').filter((id) => id.trim() !== '')).size - this.wanted().length,
+  );
   /** The runs as they were read last, to which the next answer is compared. */
   private known: readonly (Run | undefined)[] = [];
 
@@ -60,10 +65,18 @@ export class Follow {
     const runs = this.followed.value()?.runs;
     return runs === undefined || runs.some((run) => run !== undefined && !isOver(run));
   });
+  /** Changes when the address begins or stops to name runs, because an earlier answer is then not about now. */
+  private readonly look = linkedSignal<boolean, number>({
+    source: () => this.wanted().length === 0,
+    computation: (_, before) => (before?.value ?? 0) + 1,
+  });
   /** Asked while the address names no run. */
   protected readonly running = query(
-    () => (this.wanted().length === 0 ? 'running' : undefined),
-    (state) => this.api.list({ state }, MOST_FOLLOWED),
+    () => {
+      const look = this.look();
+      return this.wanted().length === 0 ? { state: 'running', look } : undefined;
+    },
+    ({ state }) => this.api.list({ state }, MOST_FOLLOWED),
     { every: LOOK_MS },
   );
   protected readonly tiles = computed(() => {
@@ -75,7 +88,9 @@ export class Follow {
     const answer = this.followed.value();
     if (answer === undefined) return undefined;
     const here = answer.runs.filter((run) => run?.state === 'running').length;
-    return `Running: ${count(here)} of the ${count(answer.runs.length)} here, ${count(answer.running)} in all.`;
+    // Once all are over nothing is asked any more, so how many others run is not known.
+    const all = this.goOn() ? `, ${count(answer.running)} in all` : '';
+    return `Running: ${count(here)} of the ${count(answer.runs.length)} here${all}.`;
   });
   protected readonly lines = lastLines(this.wanted);
   /** What a screen reader says when runs end. */
@@ -87,7 +102,7 @@ export class Follow {
       keys: 'r',
       does: 'Reload the runs',
       where: 'this page',
-      run: () => this.followed.reload(),
+      run: () => (this.wanted().length > 0 ? this.followed : this.running).reload(),
     });
     effect(() => {
       const runs = this.followed.value()?.runs ?? [];

@@ -3,6 +3,7 @@ import { Subscription, merge } from 'rxjs';
 
 import { LogsApi } from '../core/api/logs';
 import { LogLine } from '../core/api/models';
+import { Refused } from '../core/event-stream';
 import { Problem, toProblem } from '../core/problem';
 import { mergeLines } from '../logs/log-buffer';
 
@@ -41,15 +42,24 @@ export function lastLines(runs: Signal<readonly string[]>): LastLines {
     if (wanted.length === 0) return;
     const fail = { error: (error: unknown) => problem.set(toProblem(error)) };
     reading = new Subscription();
-    const before = wanted.map((run_id) => api.search({ run_id }, SHOWN_LINES));
-    reading.add(merge(...before).subscribe({ next: (page) => add(page.data), ...fail }));
+    const read = (): void => {
+      problem.set(undefined);
+      const before = wanted.map((run_id) => api.search({ run_id }, SHOWN_LINES));
+      reading?.add(merge(...before).subscribe({ next: (page) => add(page.data), ...fail }));
+    };
+    read();
     reading.add(
       api.follow({}).subscribe({
         next: (heard) => {
           if (typeof heard !== 'string') add([heard]);
-          else lost.set(heard === 'lost');
+          else if (lost() !== (heard === 'lost')) {
+            lost.set(heard === 'lost');
+            // Lines that were written meanwhile.
+            if (heard !== 'lost') read();
+          }
         },
-        error: () => problem.set(REFUSED),
+        error: (error: unknown) =>
+          problem.set(error instanceof Refused && error.status !== 429 ? toProblem(error) : REFUSED),
       }),
     );
   };

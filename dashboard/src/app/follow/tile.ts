@@ -73,7 +73,9 @@ export class Tile {
     afterRenderEffect(() => {
       this.lines();
       const list = this.newest()?.nativeElement;
-      if (list !== undefined) list.scrollTop = list.scrollHeight;
+      // Somebody may be reading in it.
+      if (list !== undefined && !list.contains(list.ownerDocument.activeElement))
+        list.scrollTop = list.scrollHeight;
     });
   }
 }

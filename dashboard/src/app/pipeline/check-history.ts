@@ -15,6 +15,7 @@ import { CheckMark, markWords, stripsOf } from './check-strips';
 
 /** Runs that a strip has. */
 const RUNS = 20;
+const AGAIN_MS = 60_000;
 
 /** The results of each check in the newest runs of a pipeline, as a strip whose marks lead to the runs. */
 @Component({
@@ -30,15 +31,15 @@ export class CheckHistory {
 
   readonly pipeline = input.required<PipelineDetail>();
 
-  /** Asked again when a run began or ended, because reports are too long to be asked for every few seconds. */
+  /** Asked again when a run began or ended, and every minute, because reports are too long to be asked for every few seconds. */
   private readonly asked = computed(() => {
-    const { name, last_run: last } = this.pipeline();
-    return { name, last: last?.id, state: last?.state };
+    const { name, last_run: last, loaded_run_id: loaded } = this.pipeline();
+    return { name, last: last?.id, state: last?.state, loaded };
   });
   protected readonly runs = query(
     this.asked,
     ({ name }) => this.api.withReports({ name, kind: 'run', state: 'succeeded,failed,stopped' }, RUNS),
-    { identity: ({ name }) => name },
+    { every: AGAIN_MS, identity: ({ name }) => name },
   );
   protected readonly number = computed(() => this.runs.value()?.data.length ?? 0);
   protected readonly strips = computed(() => stripsOf(this.runs.value()?.data ?? []));
@@ -48,7 +49,7 @@ export class CheckHistory {
     const number = this.number();
     return number === 1
       ? 'The only run that is over.'
-      : `The newest ${count(number)} runs that are over. A dash is a run that ended before its checks, or whose config did not have this one.`;
+      : `From the newest ${count(number)} runs that are over. A dash is a run that ended before this check, or had another config.`;
   });
   protected readonly legend = Object.values(CHECK_STATES).filter((look) => look !== undefined);
   protected readonly most = RUNS;

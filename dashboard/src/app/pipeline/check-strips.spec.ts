@@ -20,9 +20,9 @@ describe('the checks of the newest runs', () => {
   it('are a strip for each check, the oldest run first, with how many runs had which result', () => {
     const strips = stripsOf(runs);
     expect(strips.map(({ name, words }) => [name, words])).toEqual([
-      ['unique(id)', '2 passed, 1 failed, 1 not tried'],
-      ['not_null(id)', '1 passed, 3 not tried'],
-      ['range(amount)', '1 quarantined, 3 not tried'],
+      ['unique(id)', '2 passed, 1 failed, 1 not run'],
+      ['not_null(id)', '1 passed, 3 not run'],
+      ['range(amount)', '1 quarantined, 3 not run'],
     ]);
     expect(strips[0]?.marks.map(({ run: id, state, rows }) => [id, state, rows])).toEqual([
       ['1', 'passed', 0],
@@ -34,7 +34,7 @@ describe('the checks of the newest runs', () => {
 
   it('are told in words as well', () => {
     const marks = stripsOf(runs).flatMap((strip) => strip.marks.slice(-3).map(markWords));
-    expect(marks.slice(0, 3)).toEqual(['Passed', 'Not tried', 'Failed, 2 rows']);
+    expect(marks.slice(0, 3)).toEqual(['Passed', 'Not run', 'Failed, 2 rows']);
     expect(stripsOf(runs)[2]?.marks.map(markWords)).toContain('Quarantined, 1 row');
   });
 

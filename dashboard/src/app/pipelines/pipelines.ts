@@ -100,6 +100,12 @@ export class Pipelines {
     computation: () => [],
   });
 
+  /** The chosen runs that are in sight: a run that is no longer the last one of its pipeline has no box. */
+  protected readonly chosenRuns = computed(() => {
+    const last = (this.list.items() ?? []).map(({ last_run }) => last_run?.id);
+    return this.chosen().filter((id) => last.includes(id));
+  });
+
   protected readonly pauseAction = pauseAction;
   protected readonly actions = ACTIONS;
   protected readonly count = count;
@@ -125,6 +131,12 @@ export class Pipelines {
     this.chosen.update((chosen) =>
       chosen.includes(run) ? chosen.filter((one) => one !== run) : [...chosen, run],
     );
+  }
+
+  /** Chooses no run. The button that had the focus is gone then. */
+  protected clear(): void {
+    this.chosen.set([]);
+    this.table()?.nativeElement.focus();
   }
 
   /** The state of its last run, in the words of the page Runs. */

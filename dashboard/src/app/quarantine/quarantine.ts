@@ -104,7 +104,9 @@ export class Quarantine {
   protected readonly count = count;
 
   protected pick(config: string): void {
-    void this.router.navigate([], { queryParams: { config: config || null } });
+    void this.router.navigate([], {
+      queryParams: { config: config || null, open: (config && this.open()) || null },
+    });
   }
 
   protected showReplayed(shown: boolean): void {

@@ -50,7 +50,9 @@ export interface NameQuestion {
               [attr.maxlength]="asked.most"
               [(ngModel)]="name"
             />
-            <span id="kept-name-hint" class="hint">{{ isTaken() ? asked.takenWords : asked.hint }}</span>
+            <span id="kept-name-hint" class="hint" aria-live="polite">{{
+              isTaken() ? asked.takenWords : asked.hint
+            }}</span>
           </div>
         </div>
       </mat-dialog-content>

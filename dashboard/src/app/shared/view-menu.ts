@@ -77,8 +77,9 @@ export class ViewMenu {
     this.naming
       .ask({
         title: 'Save view',
-        words: 'The filters of this page are saved in this browser. Only you see them.',
-        hint: 'For example: failed today.',
+        words:
+          'The filters of this page are saved in this browser, under your user name. Days are saved as dates.',
+        hint: 'For example: failed runs of people.',
         most: MOST_NAME,
         taken: this.names(),
         takenWords: 'It replaces the view of this name.',

@@ -198,9 +198,10 @@ impl Encoder {
     fn defer(&mut self, cells: &[Cells<'_>], row: usize, file: usize, line: u64) -> Result<(), SecondPassError> {
         let start = self.chunk.len();
         self.row(cells, row, file, line);
-        if let (Some(deferred), Some(&hash)) = (&mut self.deferred, self.hashes.get(row)) {
-            deferred.push(hash, file, &self.chunk[start..]).map_err(spool_failed)?;
-        }
+        let (Some(deferred), Some(&hash)) = (&mut self.deferred, self.hashes.get(row)) else {
+            return Err(PipelineError::Internal("a row without a hash was to be compared with others".into()).into());
+        };
+        deferred.push(hash, file, &self.chunk[start..]).map_err(spool_failed)?;
         self.chunk.truncate(start);
         self.row_counts[file].sent += 1;
         Ok(())
