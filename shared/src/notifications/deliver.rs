@@ -164,7 +164,7 @@ async fn deliver(delivery: &Delivery, sender: &WebhookSender, taken: TakenNotifi
 
 async fn note_sent(delivery: &Delivery, taken: &TakenNotification, kind: &'static str) -> sqlx::Result<()> {
     let TakenNotification { id, pipeline, destination, attempt, .. } = taken;
-    let what = if taken.is_digest { "a digest".to_owned() } else { format!("a message about {pipeline}") };
+    let what = what(taken);
     tracing::info!(notification.id = %id, pipeline, attempt, "sent {what} to {destination}");
     let messages = outbox::note_sent(&delivery.db, taken).await?;
     delivery.counts.add(kind, NotificationState::Sent, messages);
@@ -182,14 +182,19 @@ async fn note_failed(
     let pause = jittered(doubled(FIRST_PAUSE, LONGEST_PAUSE, failures));
     let noted = outbox::note_failed(&delivery.db, taken, error, pause).await;
     let states = noted.as_deref().unwrap_or_default().iter();
+    let what = what(taken);
     let given_up = states.filter(|state| **state == NotificationState::GivenUp).count() as u64;
     if given_up > 0 {
-        tracing::error!(notification.id = %id, pipeline, attempt, error, "gave up a message to {destination}");
+        tracing::error!(notification.id = %id, pipeline, attempt, error, messages = given_up, "gave up {what} to {destination}");
     } else {
-        tracing::warn!(notification.id = %id, pipeline, attempt, error, "could not send a message to {destination}");
+        tracing::warn!(notification.id = %id, pipeline, attempt, error, "could not send {what} to {destination}");
     }
     delivery.counts.add(kind, NotificationState::GivenUp, given_up);
     noted.map(drop)
+}
+
+fn what(taken: &TakenNotification) -> String {
+    if taken.is_digest { "a digest".to_owned() } else { format!("a message about {}", taken.pipeline) }
 }
 
 /// What is sent, and where it goes.

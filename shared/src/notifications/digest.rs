@@ -125,7 +125,7 @@ impl Style {
         }
     }
 
-    /// What is between two lines. A single line break is none in Teams.
+    /// What is between two lines. Teams shows a single line break as a space.
     fn end(self) -> &'static str {
         match self {
             Self::Plain | Self::Slack | Self::Discord => "\n",

@@ -45,7 +45,8 @@ pub(super) const SENDS_IT: &str = "case when $1::text is not null then due.queue
 /// begin: the earlier ones of its incident to the same receiver.
 pub(super) const EARLIER: &str = "from notifications before
      where before.incident_id = due.incident_id and before.destination = due.destination
-       and before.config_id is not distinct from due.config_id and before.entry is not distinct from due.entry
+       and (before.config_id is not distinct from due.config_id or before.channel = due.channel)
+       and before.entry is not distinct from due.entry
        and before.state = 'waiting' and before.id < due.id";
 
 /// Takes up to `limit` messages that are due, among those that the process sends: the first one of a digest for all of it.

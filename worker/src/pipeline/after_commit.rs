@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use elt_shared::config::PartitionConfig;
 use elt_shared::runs::report::{FileReceipt, RunReport};
 use tokio::time::sleep;
 
@@ -40,7 +41,12 @@ pub async fn publish_left_behind(context: &RunContext, report: &mut RunReport, u
 /// Detaches partitions that are older than the config keeps, also when an earlier attempt loaded: it may have been lost before it
 /// came to them.
 pub async fn detach_old_partitions(context: &RunContext, session: &mut Session, mut report: RunReport) -> RunReport {
-    let detached = detach::detach(session, context.config.target.partition.as_ref()).await;
+    let partition = context.config.target.partition.as_ref();
+    if partition.and_then(PartitionConfig::keep).is_some() {
+        // Files may have been moved for a long time since the commit. When no connection can be made, the step below says why.
+        let _ = session.revive(context).await;
+    }
+    let detached = detach::detach(session, partition).await;
     report.old_partitions = detached.partitions;
     report.ddl.extend(detached.statements);
     report.warnings.extend(detached.hindrance);

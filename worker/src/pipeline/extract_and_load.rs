@@ -212,6 +212,7 @@ impl<'a> Execution<'a> {
         let started = Instant::now();
         let limits = Limits {
             delivered_bytes: extracted.files.iter().map(|file| file.stamp.size).sum(),
+            text_bytes: bytes_to_read(&extracted.files),
             memory: context.memory.all,
             folder: self.folder.path(),
         };

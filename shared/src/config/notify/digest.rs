@@ -12,7 +12,11 @@ const DAY: u64 = 86_400;
 const SHORTEST: u64 = 60;
 
 pub(super) const KEYS: &[Key] = &[
-    Key::duration("every", DAY, "At midnight UTC and each time this has passed: `15m`, `1h`. It divides a day."),
+    Key::duration(
+        "every",
+        DAY,
+        "Time between two digests, counted from midnight UTC: `15m`, `1h`. At least `1m`, and a whole number of them must make a day.",
+    ),
     Key::text("at", "Once a day at this time: `08:00`; in place of `every`."),
     Key::text("timezone", "IANA zone of `at`. Default: the server's."),
 ];

@@ -71,9 +71,16 @@ impl DeferredRows {
 }
 
 impl NewRows {
-    /// Appends the next new row. Returns whether there was one.
-    pub fn append_next(&mut self, out: &mut Vec<u8>) -> io::Result<bool> {
+    /// Appends the next new row. Returns whether there was one. `stopped`: whether the run should stop.
+    pub fn append_next(
+        &mut self,
+        out: &mut Vec<u8>,
+        stopped: impl Fn() -> Result<(), SecondPassError>,
+    ) -> Result<bool, SecondPassError> {
         while self.at < self.len {
+            if self.at % 65_536 == 0 {
+                stopped()?;
+            }
             let mut length = [0; 4];
             self.rows.read_exact(&mut length)?;
             let length = u32::from_le_bytes(length);

@@ -212,10 +212,9 @@ impl Encoder {
         let stop = self.pass.stop.clone();
         let stopped = || if stop.is_cancelled() { Err(PipelineError::Stopped.into()) } else { Ok(()) };
         let mut new = deferred.find_new(&mut self.row_counts, stopped)?;
-        while new.append_next(&mut self.chunk).map_err(spool_failed)? {
+        while new.append_next(&mut self.chunk, stopped)? {
             self.rows_in_chunk += 1;
             if self.chunk.len() >= CHUNK_BYTES {
-                stopped()?;
                 self.send(chunks)?;
             }
         }

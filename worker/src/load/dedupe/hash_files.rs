@@ -11,7 +11,7 @@ use std::path::Path;
 use super::hash_set::{Inserted, RowHashSet};
 
 /// Most parts. Each has an open file and its buffer.
-const MAX_PARTS: u64 = 256;
+const MAX_PARTS: u64 = 64;
 /// Bytes of the buffer that a part is written through.
 const WRITE_BUFFER_BYTES: usize = 16 << 10;
 /// Bytes of the buffer that a part is read through.
@@ -175,7 +175,7 @@ mod tests {
         let known: Vec<_> = (0..20_000).collect();
         let delivered: Vec<_> = (10_000..30_000).chain(25_000..31_000).collect();
         agrees(&known, &delivered, 46_000, 64 << 10);
-        // More parts than files, and files made for fewer hashes than there are.
+        // Parts that must be split again: of the most files, and of one file that was made for fewer hashes than it gets.
         agrees(&known, &delivered, u64::MAX, 4 << 10);
         agrees(&known, &delivered, 0, 4 << 10);
         agrees(&[], &delivered, 26_000, 1 << 20);

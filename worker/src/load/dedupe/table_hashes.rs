@@ -28,6 +28,10 @@ const BYTES_PER_ROW: u64 = 40;
 const HASHES_PER_SENT_ROW: u64 = 4;
 /// The same for hashes that are kept on disk, with the rows beside them.
 const HASHES_PER_SENT_ROW_ON_DISK: u64 = 3;
+/// Bytes of the text in a byte of a packed file, at most for what people pack.
+const PACKED: u64 = 10;
+/// Bytes of an encoded row for a byte of its text, at most: a field has four bytes of length, and a number of one digit eight.
+const ENCODED: u64 = 6;
 /// Number of hashes that are added to the set together, because the cache misses of insertions that follow each other
 /// closely overlap.
 const HASHES_PER_INSERT: usize = 4_096;
@@ -47,6 +51,8 @@ pub enum KnownHashes {
 pub struct Limits<'a> {
     /// Size of the files to load, in bytes.
     pub delivered_bytes: u64,
+    /// The same once they are unpacked. `None`: it is only known at the end.
+    pub text_bytes: Option<u64>,
     /// Bytes of memory for the hashes.
     pub memory: usize,
     /// The run's work folder, for hashes that do not fit there.
@@ -122,7 +128,7 @@ impl Limits<'_> {
         self.delivered_bytes / BYTES_PER_ROW
     }
 
-    /// Where to keep the hashes of so many rows. `None`: sending every row is cheaper, or they fit nowhere.
+    /// Where to keep the hashes of a table with this number of rows. `None`: sending every row is cheaper, or they fit nowhere.
     fn place_of(&self, table_rows: u64) -> Option<Place> {
         let is_cheaper = |most: u64| table_rows <= self.delivered_rows().saturating_mul(most);
         if table_rows < RowHashSet::capacity_of(self.memory) as u64 {
@@ -134,8 +140,9 @@ impl Limits<'_> {
 
     /// Whether the disk has room for the hashes of the table, and for the rows that are delivered and their hashes.
     fn has_room(&self, table_rows: u64) -> bool {
-        let rows = self.delivered_rows().saturating_mul(DELIVERED_BYTES as u64).saturating_add(self.delivered_bytes);
-        let wanted = table_rows.saturating_mul(16).saturating_add(rows.saturating_mul(2));
+        let text = self.text_bytes.unwrap_or_else(|| self.delivered_bytes.saturating_mul(PACKED));
+        let hashes = (text / BYTES_PER_ROW).saturating_mul(DELIVERED_BYTES as u64);
+        let wanted = table_rows.saturating_mul(16).saturating_add(text.saturating_mul(ENCODED)).saturating_add(hashes);
         // A file system that does not tell its free room fails when it is full.
         statvfs(self.folder)
             .map_or(true, |disk| disk.blocks_available().saturating_mul(disk.fragment_size()) / 2 > wanted)

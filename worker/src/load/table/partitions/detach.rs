@@ -15,7 +15,8 @@ use crate::load::session::Session;
 
 /// Most partitions that one run detaches, and that a plan names.
 const MOST: usize = 100;
-/// Longest wait for a lock. Queries that come meanwhile wait behind it. It is longer than a second (`deadlock_timeout`), because
+/// Longest wait for each lock: of the table, of its default partition, and of the partition. Queries that come meanwhile wait
+/// behind all of them. It is longer than a second (`deadlock_timeout`), because
 /// autovacuum gives way after that time.
 const LOCK_TIMEOUT: &str = "3s";
 
@@ -75,14 +76,14 @@ pub async fn detach(session: &mut Session, config: Option<&PartitionConfig>) -> 
         };
         // One partition may be held by a foreign key or a view. A lock that is not granted, and a lost connection, concern all.
         let ends = partition.is_none() || is_busy(&error) || error.as_database_error().is_none();
-        let what = partition.map_or_else(|| "a partition".to_owned(), |partition| partition.table().to_string());
+        let what = match partition {
+            Some(old) => {
+                format!("{} is older than {keep} (`target.partition.keep`) and still a part of {table}", old.table())
+            }
+            None => format!("partitions of {table} that are older than {keep} (`target.partition.keep`) may be left"),
+        };
         let because = because(&mut session.connection, &table, error).await;
-        done.hindrance.get_or_insert_with(|| {
-            format!(
-                "{what} is older than {keep} (`target.partition.keep`) and still a part of {table}, because {because}. The next run \
-                 tries again"
-            )
-        });
+        done.hindrance.get_or_insert_with(|| format!("{what}, because {because}. The next run tries again"));
         if ends {
             break;
         }
