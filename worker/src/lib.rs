@@ -56,6 +56,7 @@ mod worker_context;
 
 pub use crate::worker_context::WorkerError;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use elt_shared::backoff::jittered;
@@ -63,6 +64,7 @@ use elt_shared::runs::lifecycle;
 use elt_shared::store::runs::{self, Run};
 use elt_shared::store::schedules;
 use sqlx::PgPool;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -103,14 +105,15 @@ pub async fn run_one(
     let done = CancellationToken::new();
     let settings = WorkerSettings { queue: run.queue.clone(), ..settings };
     let worker = WorkerContext::register(db.clone(), settings, done.clone()).await?;
+    let attempt_ended = Arc::clone(&worker.attempt_ended);
     let mut working = tokio::spawn(worker::work(worker));
     let over = async {
         tokio::select! {
-            () = ended(&db, &run) => {}
+            () = ended(&db, &run, &attempt_ended) => {}
             () = force.cancelled() => {}
             () = stop_when_asked(&db, &run, &stop) => {
                 tokio::select! {
-                    () = ended(&db, &run) => {}
+                    () = ended(&db, &run, &attempt_ended) => {}
                     () = force.cancelled() => {}
                 }
             }
@@ -134,12 +137,18 @@ async fn while_working(over: impl Future<Output = ()>, working: &mut JoinHandle<
     }
 }
 
-/// Waits until a run has finished and its schedule has ended.
-async fn ended(db: &PgPool, run: &Run) {
+/// Waits until a run has finished and its schedule has ended. It looks when an attempt of this worker has ended, and now and
+/// then, because other processes can end a run as well.
+async fn ended(db: &PgPool, run: &Run, attempt_ended: &Notify) {
     loop {
         match is_over(db, run).await {
             Ok(true) => return,
-            Ok(false) => sleep(RUN_OVER_CHECK).await,
+            Ok(false) => {
+                tokio::select! {
+                    () = attempt_ended.notified() => {}
+                    () = sleep(RUN_OVER_CHECK) => {}
+                }
+            }
             Err(error) => {
                 tracing::warn!(%error, "could not look at the run");
                 sleep(jittered(RUN_OVER_CHECK * 5)).await;

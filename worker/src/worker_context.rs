@@ -6,7 +6,7 @@ use elt_shared::queue::heartbeat::Heartbeat;
 use elt_shared::queue::listener::Listener;
 use elt_shared::store::workers::{self, NewWorker};
 use sqlx::PgPool;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -63,6 +63,8 @@ pub(crate) struct WorkerContext {
     pub metrics: WorkerMetrics,
     /// The attempts that are being executed, also those whose queue worker died.
     pub runs: TaskTracker,
+    /// Notified when an attempt has ended, because [`run_one`](crate::run_one) waits for its run to be over.
+    pub attempt_ended: Arc<Notify>,
     /// The reason why the worker takes no runs, as a sentence. `None`: it takes runs.
     pub takes_nothing_because: watch::Sender<Option<String>>,
     /// Cancelled when the worker takes nothing new.
@@ -110,6 +112,7 @@ impl WorkerContext {
             heartbeat,
             listener: Listener::default(),
             runs: TaskTracker::new(),
+            attempt_ended: Arc::default(),
             takes_nothing_because,
             stopping: stop,
             hand_back: CancellationToken::new(),

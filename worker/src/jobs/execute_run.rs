@@ -90,6 +90,7 @@ pub(crate) async fn execute(worker: WorkerContext, ticket: ExecuteRun) -> Result
         worker.runs.spawn(supervise(worker.clone(), started, is_limited, place, held, slot).instrument(span));
     // If the task panics, the lease ends and the sweeper sends the run back to the queue.
     let _ = supervised.await;
+    worker.attempt_ended.notify_one();
     Ok(())
 }
 
