@@ -59,7 +59,7 @@ impl DeferredRows {
                 row_counts[file as usize].sent -= 1;
                 row_counts[file as usize].duplicate += 1;
             }
-            if row % 65_536 == 0 { stopped() } else { Ok(()) }
+            if row.is_multiple_of(65_536) { stopped() } else { Ok(()) }
         })?;
         let mut file = self.rows.into_inner().map_err(io::IntoInnerError::into_error)?;
         file.rewind()?;
@@ -78,7 +78,7 @@ impl NewRows {
         stopped: impl Fn() -> Result<(), SecondPassError>,
     ) -> Result<bool, SecondPassError> {
         while self.at < self.len {
-            if self.at % 65_536 == 0 {
+            if self.at.is_multiple_of(65_536) {
                 stopped()?;
             }
             let mut length = [0; 4];
