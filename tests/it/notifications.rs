@@ -515,3 +515,24 @@ async fn a_pipeline_that_loads_too_few_rows_or_nothing_for_too_long_is_told_once
     load(10).await;
     assert_eq!(types(&receiver)[2..], ["elt.pipeline.stale", "elt.pipeline.recovered"]);
 }
+
+#[tokio::test]
+async fn a_config_that_no_admin_has_started_tells_and_silences_nothing() {
+    let (app, receiver) = start().await;
+    let other = HttpSource::start().await;
+    let notify = |at: &str| format!("freshness: 1h\nnotify: [{{on: [stale, recovered], webhook: \"{at}\"}}]\n");
+    app.folder().write("a.csv", "id\n1\n");
+    app.load(&app.yaml("orders", &notify(&address(&receiver)))).await;
+    let elsewhere = other.url("/script/${env:ELT_SECRET}");
+    for yaml in [app.yaml("mine", &notify(&elsewhere)), app.yaml("orders", &notify(&elsewhere)), app.yaml("orders", "")]
+    {
+        app.post("/upload-config").as_user().yaml(&yaml).await.ok();
+    }
+    app.execute("update runs set finished_at = finished_at - interval '2 hours'").await;
+    app.execute("update config_history set \"timestamp\" = \"timestamp\" - interval '2 hours'").await;
+    let stale = app.eventually(async || (types(&receiver).len() == 1).then_some(()));
+    stale.await.expect("the version of the admin decides");
+    assert_eq!(types(&receiver), ["elt.pipeline.stale"]);
+    assert_eq!(app.control("select pipeline from incidents").await.len(), 1);
+    assert!(other.hits().is_empty());
+}

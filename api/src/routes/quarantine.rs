@@ -186,7 +186,10 @@ async fn list(
         let row: Map<String, Value> = names.iter().map(|name| (*name).to_owned()).zip(row).collect();
         serde_json::from_value(Value::Object(row))
             .map(QuarantinedRow::complete)
-            .map_err(|error| Error::internal("read a quarantined row", error))
+            // The error would quote the value.
+            .map_err(|_| {
+                targets::tell(TargetError::Database(sqlx::Error::Decode("a column has another type".into())), &caller)
+            })
     });
     let next = found.next.map(|next| crate::page::cursor(&next));
     Ok(Json(QuarantinePage { data: rows.collect::<Result<_>>()?, next, total: found.total, reasons }))

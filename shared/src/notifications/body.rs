@@ -56,11 +56,20 @@ pub(super) fn body(format: BodyFormat, id: Uuid, created_at: DateTime<Utc>, mess
         BodyFormat::Slack => {
             slack(&cut(&format!("*{}*\n{}", escaped(&message.title), escaped(&message.text))), message.url.as_deref())
         }
-        BodyFormat::Teams => teams(&message.title, &cut(&message.text), &origin(message), message.url.as_deref()),
+        BodyFormat::Teams => {
+            let (title, text) = (without_links(&message.title), cut(&without_links(&message.text)));
+            teams(&title, &text, &without_links(&origin(message)), message.url.as_deref())
+        }
         BodyFormat::Discord => {
-            discord(&cut(&format!("**{}**\n{}", message.title, message.text)), message.url.as_deref())
+            let text = without_links(&format!("**{}**\n{}", message.title, message.text));
+            discord(&cut(&text), message.url.as_deref())
         }
     }
+}
+
+/// The text for Teams and Discord, in which names of sources and pipelines make no links.
+pub(super) fn without_links(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('[', "\\[")
 }
 
 /// A body for Slack. The text is markup.
@@ -137,7 +146,8 @@ mod tests {
     }
 
     #[test]
-    fn markup_of_slack_is_escaped_and_long_texts_are_cut() {
+    fn markup_of_chats_is_escaped_and_long_texts_are_cut() {
+        assert_eq!(without_links(r"\[log in](https://evil.example)"), r"\\\[log in](https://evil.example)");
         assert_eq!(escaped("<!channel> & co"), "&lt;!channel&gt; &amp; co");
         assert_eq!(cut(&"ß".repeat(5_000)).chars().count(), LONGEST_CHAT + 1);
     }

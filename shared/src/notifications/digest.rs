@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::Message;
-use super::body::{self, BodyFormat, LONGEST_CHAT, escaped};
+use super::body::{self, BodyFormat, LONGEST_CHAT, escaped, without_links};
 use super::message::shortened_to;
 
 /// Most messages that a digest has in full.
@@ -80,8 +80,10 @@ impl Digest {
                 })
             }
             BodyFormat::Slack => body::slack(&format!("*{}*\n{}", escaped(&title), self.lines(Style::Slack)), url),
-            BodyFormat::Teams => body::teams(&title, &self.lines(Style::Teams), "elt", url),
-            BodyFormat::Discord => body::discord(&format!("**{title}**\n{}", self.lines(Style::Discord)), url),
+            BodyFormat::Teams => body::teams(&without_links(&title), &self.lines(Style::Teams), "elt", url),
+            BodyFormat::Discord => {
+                body::discord(&format!("**{}**\n{}", without_links(&title), self.lines(Style::Discord)), url)
+            }
         }
     }
 
@@ -137,7 +139,8 @@ impl Style {
         let text = shortened_to(LONGEST_LINE, text);
         match self {
             Self::Slack => escaped(&text),
-            Self::Plain | Self::Teams | Self::Discord => text,
+            Self::Teams | Self::Discord => without_links(&text),
+            Self::Plain => text,
         }
     }
 

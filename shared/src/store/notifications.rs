@@ -75,7 +75,7 @@ pub(crate) async fn usual_rows(db: impl PgExecutor<'_>, pipeline: &str, run_id: 
 #[derive(Debug, FromRow)]
 pub(crate) struct StalePipeline {
     pub pipeline: String,
-    /// The newest config version.
+    /// The config version that decides.
     pub config_id: i64,
     pub config: Json<NotifyConfig>,
     /// When the last run that loaded ended. `None`: there was none, and the config is that old.
@@ -84,14 +84,18 @@ pub(crate) struct StalePipeline {
     pub queue: Option<String>,
 }
 
-/// Stale pipelines whose incident is not open yet.
+/// Stale pipelines whose incident is not open yet. Their newest version decides that an admin has uploaded or started, because
+/// a config of a user does nothing before.
 pub(crate) async fn stale(db: impl PgExecutor<'_>, limit: i64) -> sqlx::Result<Vec<StalePipeline>> {
     sqlx::query_as(
         "select c.name as pipeline, c.id as config_id, c.notify as config, loaded.at as loaded_at,
                 loaded.queue
          from (select distinct name from config_history where notify ? 'freshness_seconds') named
-         join lateral (select id, name, notify, \"timestamp\" from config_history
-                       where name = named.name order by version desc limit 1) c
+         join lateral (select v.id, v.name, v.notify, v.\"timestamp\" from config_history v
+                       where v.name = named.name
+                         and (v.by_admin or exists (select from runs r where r.config_id = v.id and r.kind = 'run')
+                              or exists (select from schedules s where s.config_id = v.id))
+                       order by v.version desc limit 1) c
            on c.notify ? 'freshness_seconds' and jsonb_path_exists(c.notify, '$.rules[*].on[*] ? (@ == \"stale\")')
          left join lateral (select finished_at as at, queue from runs
                             where name = c.name and kind = 'run' and state = 'succeeded' and part_of is null

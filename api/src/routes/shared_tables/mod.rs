@@ -88,6 +88,9 @@ async fn list(
     Ok(Json(Page::of(rows, &page, |shared| shared.pipeline.clone(), Into::into)))
 }
 
+/// Most reads for a page of tables, so that many tables of an older config do not hold a request for long.
+const MOST_READS: usize = 20;
+
 /// One of the tables of a pipeline with a table for each file.
 #[derive(Serialize, ToSchema)]
 struct LoadedTableView {
@@ -117,10 +120,18 @@ async fn tables(
     let after: Option<String> = page.after()?;
     let target = access::target(&state, &caller, &name).await?;
     let rows = shared_tables::loaded(&state.db, &name, after.as_deref(), page.fetch()).await?;
-    let mut page = Page::of(rows, &page, |row| row.table.clone(), LoadedTableView::from);
-    // Those of an older config with another pattern are not shared.
-    page.data.retain(|row| crate::targets::one_of_its_tables(&target, &row.table).is_some());
-    Ok(Json(page))
+    // Those of an older config with another pattern are not shared, and their names are not told by the cursor either.
+    let is_shared = |row: &LoadedTable| crate::targets::one_of_its_tables(&target, &row.table).is_some();
+    let mut shared: Vec<LoadedTable> = Vec::new();
+    let (mut read, wanted) = (rows, page.fetch() as usize);
+    for _ in 0..MOST_READS {
+        let last = read.last().filter(|_| read.len() == wanted).map(|row| row.table.clone());
+        shared.extend(read.into_iter().filter(is_shared));
+        let Some(last) = last.filter(|_| shared.len() < wanted) else { break };
+        read = shared_tables::loaded(&state.db, &name, Some(&last), page.fetch()).await?;
+    }
+    shared.truncate(wanted);
+    Ok(Json(Page::of(shared, &page, |row| row.table.clone(), LoadedTableView::from)))
 }
 
 /// Which rows of a shared table.

@@ -22,6 +22,8 @@ use crate::load::table::triggers;
 
 /// Name of the cursor over the rows of the table.
 const CURSOR: &str = "_elt_rows_to_adopt";
+/// Characters of the longest `ctid`: `(4294967295,65535)`.
+const LONGEST_PLACE: usize = 18;
 /// Number of rows that one request fetches.
 const ROWS_PER_FETCH: u32 = 1_000;
 
@@ -130,7 +132,12 @@ async fn read_rows(
                 });
             }
             let hash = hasher.written(|column| values[column].map(str::as_bytes));
-            spool.push(row.try_get(0)?, row.try_get(1)?, hash).map_err(spool_failed)?;
+            let place: &str = row.try_get(1)?;
+            // What a target answers is no length to trust: the places are written to the worker's disk.
+            if place.len() > LONGEST_PLACE {
+                return Err(sqlx::Error::Decode("the place of a row is not a ctid".into()).into());
+            }
+            spool.push(row.try_get(0)?, place, hash).map_err(spool_failed)?;
         }
         if spool.rows == before {
             break;

@@ -92,7 +92,7 @@ pub async fn known(
     };
     // The fetch runs without a tracing subscriber, because sqlx enters the current span for every row, which costs more
     // than the row.
-    let fetching = fetch(connection, &table, &mut known).with_subscriber(NoSubscriber::default());
+    let fetching = fetch(connection, &table, rows, &mut known).with_subscriber(NoSubscriber::default());
     match fetching.await {
         Ok(fits) => Ok(fits.then_some(known)),
         Err(Fetching::Database(error)) => Err(fail.because(error)),
@@ -155,8 +155,16 @@ enum Fetching {
     Disk(io::Error),
 }
 
-/// Fetches the hashes. Returns whether they fit.
-async fn fetch(connection: &mut PgConnection, table: &TableRef, known: &mut KnownHashes) -> Result<bool, Fetching> {
+/// Fetches the hashes of about `rows` rows. Returns whether they fit. Many more than the index of the table has room for do not,
+/// because what a target answers is no size to trust.
+async fn fetch(
+    connection: &mut PgConnection,
+    table: &TableRef,
+    rows: u64,
+    known: &mut KnownHashes,
+) -> Result<bool, Fetching> {
+    let most = rows.saturating_mul(2).saturating_add(ALWAYS_FETCHED_ROWS);
+    let mut fetched = 0;
     let statement =
         format!("copy (select {ROW_HASH} from {} where {ROW_HASH} is not null) to stdout (format binary)", table.sql());
     let mut messages = connection.copy_out_raw(&statement).await.map_err(Fetching::Database)?;
@@ -179,7 +187,8 @@ async fn fetch(connection: &mut PgConnection, table: &TableRef, known: &mut Know
         }
         rest = bytes.to_vec();
         if hashes.len() >= HASHES_PER_INSERT {
-            fits = fits && known.take(&mut hashes).map_err(Fetching::Disk)?;
+            fetched += hashes.len() as u64;
+            fits = fits && fetched <= most && known.take(&mut hashes).map_err(Fetching::Disk)?;
             hashes.clear();
         }
     }
