@@ -27,8 +27,9 @@ async fn scheduled(control: &Control, round: u64) -> (Schedule, Uuid) {
     (triggered.schedule.expect("a schedule"), triggered.run.id)
 }
 
-/// Asks a run to stop, as the API does. Says whether this ended it.
-async fn stop(control: &Control, run: Uuid) -> sqlx::Result<bool> {
+/// Asks a run to stop after a pause, as the API does. Says whether this ended it.
+async fn stop(control: &Control, run: Uuid, pause: Duration) -> sqlx::Result<bool> {
+    tokio::time::sleep(pause).await;
     let mut tx = control.db.begin().await?;
     let answer = lifecycle::request_stop(&mut tx, run).await?;
     tx.commit().await?;
@@ -45,19 +46,39 @@ async fn tick(control: &Control, schedule: &Schedule, pause: Duration) -> sqlx::
     tx.commit().await
 }
 
-/// Growing, so that each of two transactions is the first one in some rounds, also on a slow machine.
-fn pause(round: u64) -> Duration {
-    Duration::from_micros(200 * (round % 50))
+/// The pauses of a stop and a tick. Whichever of them came first begins a little later in the next round, so that both come
+/// first in about as many rounds, however fast the machine is.
+#[derive(Default)]
+struct Pauses {
+    /// How much later the tick begins than the stop, in steps; negative when it begins earlier.
+    tick_later_by: i32,
+}
+
+impl Pauses {
+    const STEP: Duration = Duration::from_micros(500);
+
+    fn of_stop(&self) -> Duration {
+        Self::STEP * self.tick_later_by.min(0).unsigned_abs()
+    }
+
+    fn of_tick(&self) -> Duration {
+        Self::STEP * self.tick_later_by.max(0).unsigned_abs()
+    }
+
+    fn after(&mut self, stop_was_first: bool) {
+        self.tick_later_by += if stop_was_first { -1 } else { 1 };
+    }
 }
 
 #[tokio::test]
 async fn a_stop_of_a_queued_run_and_the_last_tick_of_its_schedule_never_deadlock() {
     let control = Control::start().await;
     let deadline = Instant::now() + PATIENCE;
-    let (mut stops, mut ticks) = (0, 0);
+    let (mut stops, mut ticks, mut pauses) = (0, 0, Pauses::default());
     for round in 0.. {
         let (schedule, run) = scheduled(&control, round).await;
-        let (stopped, ticked) = tokio::join!(stop(&control, run), tick(&control, &schedule, pause(round)));
+        let (stopped, ticked) =
+            tokio::join!(stop(&control, run, pauses.of_stop()), tick(&control, &schedule, pauses.of_tick()));
         ticked.unwrap_or_else(|error| panic!("round {round}, tick: {error}"));
         let stopped = stopped.unwrap_or_else(|error| panic!("round {round}, stop: {error}"));
         assert_eq!(control.look(run).await.state.as_str(), "stopped", "round {round}");
@@ -65,6 +86,7 @@ async fn a_stop_of_a_queued_run_and_the_last_tick_of_its_schedule_never_deadlock
         assert_eq!(schedule.state.as_str(), "stopped", "round {round}");
         stops += u32::from(stopped);
         ticks += u32::from(!stopped);
+        pauses.after(stopped);
         if stops >= OFTEN && ticks >= OFTEN {
             return;
         }
