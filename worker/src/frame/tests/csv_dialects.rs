@@ -276,6 +276,7 @@ fn escaped(cell: &str, quoted: bool) -> String {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
+    /// The header has other letters than the cells, because a row that repeats it is left out.
     #[test]
     fn what_is_written_with_escapes_comes_back(
         cells in proptest::collection::vec(proptest::collection::vec(("[ab,\"\\\\\n\r N#é]{0,8}", any::<bool>()), 2), 1..20),
@@ -283,7 +284,7 @@ proptest! {
     ) {
         let cell = |(cell, quoted): &(String, bool)| escaped(cell, *quoted || cell.is_empty() || cell == "N");
         let lines: Vec<_> = cells.iter().map(|row| row.iter().map(cell).collect::<Vec<_>>().join(",")).collect();
-        let file = TestFile::new("t.csv", format!("a,b\r\n{}\r\n", lines.join("\r\n")).as_bytes()).with(|csv| {
+        let file = TestFile::new("t.csv", format!("x,y\r\n{}\r\n", lines.join("\r\n")).as_bytes()).with(|csv| {
             csv.escape = Some(b'\\');
             csv.comment = Some("#".into());
         });
