@@ -72,7 +72,7 @@ test('the page of a pipeline shows each check over its runs, with the numbers of
   const reported = (name: string): string[] =>
     data.toReversed().map(({ report }) => {
       const check = report.checks?.find((one) => one.name === name);
-      if (check === undefined) return 'Not tried';
+      if (check === undefined) return 'Not run';
       const word = check.state.replace(/^./, (first) => first.toUpperCase());
       return check.state === 'passed' ? word : `${word}, ${check.rows} row${check.rows === 1 ? '' : 's'}`;
     });
@@ -88,7 +88,7 @@ test('the page of a pipeline shows each check over its runs, with the numbers of
     expect(said.map((words) => words.split(': ')[0])).toEqual(reported(name));
   }
   await expect(strips.getByRole('row', { name: /^unique/ })).toContainText('1 passed, 1 warned, 1 failed');
-  await expect(strips.getByRole('row', { name: /^range/ })).toContainText('1 passed, 1 failed, 1 not tried');
+  await expect(strips.getByRole('row', { name: /^range/ })).toContainText('1 passed, 1 failed, 1 not run');
   await expectAccessible(page, 'the checks of a pipeline');
   await strips
     .getByRole('row', { name: /^range/ })
