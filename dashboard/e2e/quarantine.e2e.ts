@@ -52,7 +52,7 @@ test('rejected rows are kept with their reasons, and loaded once the contract is
 
   // The pipeline's page counts the rows that were not replayed, and leads to them alone.
   await page.goto('/ui/pipelines/bills');
-  const left = page.getByRole('region', { name: 'Health' }).getByRole('link', { name: '1', exact: true });
+  const left = page.getByRole('region', { name: 'Health' }).getByRole('link', { name: '1 row', exact: true });
   await left.click();
   await expect(page.getByLabel('With replayed rows')).not.toBeChecked();
   await expect(page.getByText('1 in all')).toBeVisible();
