@@ -71,7 +71,7 @@ test('running runs are chosen, followed together, and stay with how they ended',
   const loaded = await rows(NAMES[0]);
   await expect(a).toContainText(`${loaded} new rows`);
   await expect(said).toContainText(`followed_a: clean. ${loaded} new rows`);
-  await expect(page.getByText('Running: 0 of the 2 here')).toBeVisible();
+  await expect(page.getByText('0 of these 2 runs running')).toBeVisible();
   await expectAccessible(page, 'runs that have ended');
   await a.getByRole('link', { name: NAMES[0] }).click();
   await expect(page).toHaveURL(new RegExp(`/ui/runs/${ids[0]}$`));

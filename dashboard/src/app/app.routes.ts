@@ -2,9 +2,9 @@ import { Type } from '@angular/core';
 import { Route, Routes } from '@angular/router';
 
 import { named, only, toLanding } from './core/guards';
+import { UUID } from './core/uuid';
 
 const NUMBER = /^[1-9]\d{0,17}$/;
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** A page for admins only. */
 function forAdmins(path: string, title: string, load: () => Promise<Type<unknown>>): Route {

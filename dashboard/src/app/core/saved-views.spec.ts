@@ -52,7 +52,7 @@ describe('saved views', () => {
     expect(views.all().audit).toHaveLength(MOST_VIEWS);
   });
 
-  it('leave out what is not a view', () => {
+  it('skip stored values that are not views', () => {
     logIn('ann');
     const stored = {
       runs: [{ name: 'good', query: '' }, { name: 1 }, null, { name: 'x'.repeat(61), query: '' }],

@@ -12,7 +12,7 @@ export class Toaster {
     this.bar.open(words, undefined, { duration: 4000 });
   }
 
-  warn(problem: Problem): void {
+  warn(problem: Pick<Problem, 'sentence' | 'nextStep'>): void {
     const words =
       problem.nextStep === undefined ? problem.sentence : `${problem.sentence} ${problem.nextStep}`;
     this.bar.open(words, 'Close', { duration: 12_000, politeness: 'assertive' });

@@ -69,7 +69,7 @@ export class SavedFilters {
 
   private readonly filters = query(this.pipeline, (pipeline) => this.api.filters(pipeline));
   protected readonly submission = new Submission(this.pipeline);
-  protected readonly saved = computed(() => this.filters.value()?.data ?? []);
+  private readonly saved = computed(() => this.filters.value()?.data ?? []);
   protected readonly names = computed(() => this.saved().map(({ name }) => name));
   /** The saved filter that is shown now. */
   protected readonly now = computed(() => {

@@ -56,7 +56,7 @@ describe('runs that are followed', () => {
 });
 
 describe('the end of a run', () => {
-  it('is told as counts, or as why it failed', () => {
+  it('says how many rows it loaded, or why it failed', () => {
     const done = { state: 'succeeded', rows_inserted: 1200, rows_duplicate: 1, rows_quarantined: 2 } as const;
     expect(endWords(run(1, done))).toBe('1,200 new rows · 1 duplicate · 2 rows rejected');
     expect(endWords(run(1, { state: 'failed', error: 'The target is away.' }))).toBe('The target is away.');

@@ -13,7 +13,7 @@ import { Router, RouterLink } from '@angular/router';
 
 import { Run } from '../core/api/models';
 import { RunsApi } from '../core/api/runs';
-import { count } from '../core/format';
+import { count, plural } from '../core/format';
 import { Query, query } from '../core/query';
 import { Shortcuts } from '../core/shortcuts';
 import { isOver } from '../runs/run-words';
@@ -23,10 +23,11 @@ import { PageHeader } from '../shared/page-header';
 import { ProblemView } from '../shared/problem-view';
 import { QueryState } from '../shared/query-state';
 import { endsSince } from './end-words';
-import { Followed, MOST_FOLLOWED, idsIn, readFollowed } from './followed';
+import { Followed, MOST_FOLLOWED, idsIn, partsOf, readFollowed } from './followed';
 import { lastLines } from './last-lines';
 import { Tile } from './tile';
 
+/** Milliseconds between two reads of the followed runs. */
 const AGAIN_MS = 2000;
 /** Milliseconds between two looks for a run to follow, while none is running. */
 const LOOK_MS = 5000;
@@ -50,9 +51,7 @@ export class Follow {
     equal: (one, other) => one.join() === other.join(),
   });
   /** Number of parts of the address that are not followed, because they are not ids or there are too many. */
-  protected readonly leftOut = computed(
-    () => new Set((this.ids() ?? '').split(',').filter((id) => id.trim() !== '')).size - this.wanted().length,
-  );
+  protected readonly leftOut = computed(() => partsOf(this.ids()).length - this.wanted().length);
   /** The runs as they were read last, to which the next answer is compared. */
   private known: readonly (Run | undefined)[] = [];
 
@@ -65,18 +64,15 @@ export class Follow {
     const runs = this.followed.value()?.runs;
     return runs === undefined || runs.some((run) => run !== undefined && !isOver(run));
   });
-  /** Changes when the address begins or stops to name runs, because an earlier answer is then not about now. */
+  /** Counts how often the address began or stopped naming runs, because the runs of an earlier answer may have ended. */
   private readonly look = linkedSignal<boolean, number>({
     source: () => this.wanted().length === 0,
     computation: (_, before) => (before?.value ?? 0) + 1,
   });
   /** Asked while the address names no run. */
   protected readonly running = query(
-    () => {
-      const look = this.look();
-      return this.wanted().length === 0 ? { state: 'running', look } : undefined;
-    },
-    ({ state }) => this.api.list({ state }, MOST_FOLLOWED),
+    () => (this.wanted().length === 0 ? this.look() : undefined),
+    () => this.api.list({ state: 'running' }, MOST_FOLLOWED),
     { every: LOOK_MS },
   );
   protected readonly tiles = computed(() => {
@@ -89,8 +85,8 @@ export class Follow {
     if (answer === undefined) return undefined;
     const here = answer.runs.filter((run) => run?.state === 'running').length;
     // Once all are over nothing is asked any more, so how many others run is not known.
-    const all = this.goOn() ? `, ${count(answer.running)} in all` : '';
-    return `Running: ${count(here)} of the ${count(answer.runs.length)} here${all}.`;
+    const all = this.goOn() ? `, ${count(answer.running)} in the whole installation` : '';
+    return `${count(here)} of these ${plural(answer.runs.length, 'run')} running${all}.`;
   });
   protected readonly lines = lastLines(this.wanted);
   /** What a screen reader says when runs end. */

@@ -3,13 +3,13 @@ import { Observable, catchError, forkJoin, map, of, switchMap, throwError } from
 import { Run } from '../core/api/models';
 import { RunsApi } from '../core/api/runs';
 import { toProblem } from '../core/problem';
+import { UUID } from '../core/uuid';
 import { isOver } from '../runs/run-words';
 
 /** Most runs that are followed at a time. */
 export const MOST_FOLLOWED = 8;
 /** Running runs that are read in one request. A followed run that is not among them has a request of its own. */
 const LISTED = 50;
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** Runs that are followed together. */
 export interface Followed {
@@ -21,11 +21,18 @@ export interface Followed {
 
 /** The ids in an address, `a,b,c`: each once, and no more than are followed. What is not an id is left out. */
 export function idsIn(address: string | undefined): readonly string[] {
-  const ids = (address ?? '').split(',').map((id) => id.trim().toLowerCase());
-  return [...new Set(ids.filter((id) => UUID.test(id)))].slice(0, MOST_FOLLOWED);
+  return partsOf(address)
+    .filter((id) => UUID.test(id))
+    .slice(0, MOST_FOLLOWED);
 }
 
-/** Reads runs as they are now. Runs in `known` that are over are not read again, because they no longer change. */
+/** The parts of an address, `a,b,c`, each once. */
+export function partsOf(address: string | undefined): readonly string[] {
+  const parts = (address ?? '').split(',').map((part) => part.trim().toLowerCase());
+  return [...new Set(parts.filter((part) => part !== ''))];
+}
+
+/** Reads runs as they are now, at least one. Runs in `known` that are over are not read again, because they no longer change. */
 export function readFollowed(
   api: RunsApi,
   ids: readonly string[],
@@ -40,9 +47,7 @@ export function readFollowed(
         return run === undefined ? found(api, id) : of(run);
       });
       const number = (counts as Record<string, number>)['running'] ?? 0;
-      return (runs.length === 0 ? of([]) : forkJoin(runs)).pipe(
-        map((all) => ({ runs: all, running: number })),
-      );
+      return forkJoin(runs).pipe(map((all) => ({ runs: all, running: number })));
     }),
   );
 }

@@ -59,7 +59,7 @@ export function lastLines(runs: Signal<readonly string[]>): LastLines {
           }
         },
         error: (error: unknown) =>
-          problem.set(error instanceof Refused && error.status !== 429 ? toProblem(error) : REFUSED),
+          problem.set(error instanceof Refused && error.status === 429 ? TOO_MANY : toProblem(error)),
       }),
     );
   };
@@ -71,7 +71,7 @@ export function lastLines(runs: Signal<readonly string[]>): LastLines {
   return { of: (run) => lines().get(run) ?? [], lost: lost.asReadonly(), problem: problem.asReadonly() };
 }
 
-const REFUSED: Problem = {
+const TOO_MANY: Problem = {
   status: 429,
   code: '',
   sentence: 'The server sends no new log lines to this page: too many streams are open.',

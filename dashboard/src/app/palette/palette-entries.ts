@@ -4,6 +4,7 @@ import { HelpHit } from '../core/api/help';
 import { PipelineView } from '../core/api/models';
 import { VIEW_PAGES, ViewPage, Views } from '../core/saved-views';
 import { Role } from '../core/session';
+import { UUID } from '../core/uuid';
 import { sectionsFor } from '../shell/navigation';
 import { IconName } from '../shared/icon-names';
 
@@ -25,8 +26,6 @@ export interface Group {
   heading: string;
   entries: Entry[];
 }
-
-const RUN_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** Views shown at a time. */
 const VIEWS = 8;
@@ -64,8 +63,8 @@ function pages(typed: string, role: Role | undefined): Entry[] {
 
 /** Saved views with the text in their name. */
 function views(typed: string, saved: Views | undefined): Entry[] {
-  const pages = Object.entries(saved ?? {}) as [ViewPage, Views[ViewPage]][];
-  const all = pages.flatMap(([page, of]) =>
+  const byPage = Object.entries(saved ?? {}) as [ViewPage, Views[ViewPage]][];
+  const all = byPage.flatMap(([page, of]) =>
     of.map(({ name, query }): Entry => {
       const queryParams = Object.fromEntries(new URLSearchParams(query));
       return {
@@ -91,7 +90,7 @@ function pipelineEntry(name: string): Entry {
 /** Places of the dashboard that search by themselves. */
 function lookups(typed: string): Entry[] {
   if (typed === '') return [];
-  if (RUN_ID.test(typed)) {
+  if (UUID.test(typed)) {
     const run = typed.toLowerCase();
     return [
       { label: `Run ${run}`, icon: 'activity', commands: ['/runs', run] },

@@ -41,12 +41,11 @@ export class CheckHistory {
     ({ name }) => this.api.withReports({ name, kind: 'run', state: 'succeeded,failed,stopped' }, RUNS),
     { every: AGAIN_MS, identity: ({ name }) => name },
   );
-  protected readonly number = computed(() => this.runs.value()?.data.length ?? 0);
   protected readonly strips = computed(() => stripsOf(this.runs.value()?.data ?? []));
 
   /** Which runs the strips are about. */
   protected readonly footWords = computed(() => {
-    const number = this.number();
+    const number = this.runs.value()?.data.length ?? 0;
     return number === 1
       ? 'The only run that is over.'
       : `From the newest ${count(number)} runs that are over. A dash is a run that ended before this check, or had another config.`;

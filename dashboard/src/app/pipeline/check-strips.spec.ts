@@ -32,13 +32,13 @@ describe('the checks of the newest runs', () => {
     ]);
   });
 
-  it('are told in words as well', () => {
+  it('say the result and the number of rows in words', () => {
     const marks = stripsOf(runs).flatMap((strip) => strip.marks.slice(-3).map(markWords));
     expect(marks.slice(0, 3)).toEqual(['Passed', 'Not run', 'Failed, 2 rows']);
     expect(stripsOf(runs)[2]?.marks.map(markWords)).toContain('Quarantined, 1 row');
   });
 
-  it('are none when no run has a check', () => {
+  it('have no strip when no run has a check', () => {
     expect(stripsOf([run('1'), run('2', [])])).toEqual([]);
   });
 });

@@ -16,11 +16,12 @@ import { PipelineView } from '../core/api/models';
 import { PipelinesApi } from '../core/api/pipelines';
 import { count, plural } from '../core/format';
 import { paged } from '../core/paged';
-import { pauses } from '../core/settled';
+import { afterTyping } from '../core/settled';
 import { Shortcuts } from '../core/shortcuts';
 import { Toaster } from '../core/toaster';
 import { ShownState, intoWords, shownState } from '../runs/run-words';
 import { FollowButton } from '../follow/follow-button';
+import { toggled } from '../shared/chosen';
 import { Empty } from '../shared/empty';
 import { Icon } from '../shared/icon';
 import { More } from '../shared/more';
@@ -116,7 +117,7 @@ export class Pipelines {
 
   constructor() {
     inject(Shortcuts).offerReload(this.list.first);
-    pauses(this.typing)
+    afterTyping(this.typing)
       .pipe(takeUntilDestroyed())
       .subscribe((text) => this.narrow(text));
   }
@@ -128,9 +129,7 @@ export class Pipelines {
 
   /** Chooses a run to be followed, or no longer. */
   protected choose(run: string): void {
-    this.chosen.update((chosen) =>
-      chosen.includes(run) ? chosen.filter((one) => one !== run) : [...chosen, run],
-    );
+    this.chosen.update((chosen) => toggled(chosen, run));
   }
 
   /** Chooses no run. The button that had the focus is gone then. */

@@ -10,6 +10,7 @@ import { Submission } from '../core/submission';
 import { Toaster } from '../core/toaster';
 import { reasonWord } from '../run/report';
 import { Confirmation } from '../shared/confirm';
+import { toggled } from '../shared/chosen';
 import { Empty } from '../shared/empty';
 import { Icon } from '../shared/icon';
 import { More } from '../shared/more';
@@ -138,9 +139,7 @@ export class Quarantine {
   }
 
   protected choose(row: QuarantinedRow): void {
-    this.chosen.update((chosen) =>
-      chosen.includes(row.id) ? chosen.filter((id) => id !== row.id) : [...chosen, row.id],
-    );
+    this.chosen.update((chosen) => toggled(chosen, row.id));
   }
 
   protected replay(): void {

@@ -60,9 +60,9 @@ import { Connections } from './connections';
 import { Files } from './files';
 import { howFar } from './how-far';
 import { Previews } from './previews';
-import { doingWords, farWords, shareOf } from './progress-words';
 import { Rejections } from './rejections';
 import { readReport, sharesOf } from './report';
+import { RunProgressBar } from './run-progress';
 import { SinceItWorked } from './since-it-worked';
 import { SourceState } from './source-state';
 import { stepsOf } from './steps';
@@ -103,6 +103,7 @@ interface Tab {
     RouterLink,
     SinceItWorked,
     RunProfile,
+    RunProgressBar,
     SourceState,
     StateBadge,
     StoppedBy,
@@ -178,11 +179,6 @@ export class RunPage {
     return run === undefined ? undefined : silentSince(run);
   });
   protected readonly progress = computed(() => this.run.value()?.progress ?? undefined);
-  protected readonly percentDone = computed(() => {
-    const progress = this.progress();
-    const share = progress === undefined ? undefined : shareOf(progress);
-    return share === undefined ? undefined : Math.floor(share * 100);
-  });
   protected readonly tabs = computed((): Tab[] => {
     const run = this.run.value();
     const columns = { key: 'columns', label: 'Columns', number: this.whole()?.columns.length };
@@ -201,8 +197,6 @@ export class RunPage {
   );
   protected readonly submission = new Submission(this.id);
 
-  protected readonly doingWords = doingWords;
-  protected readonly farWords = farWords;
   protected readonly windowWords = windowWords;
   protected readonly shownState = shownState;
   protected readonly canStop = canStop;

@@ -25,6 +25,7 @@ import { Toaster } from '../core/toaster';
 import { FollowButton } from '../follow/follow-button';
 import { CompareButton } from '../shared/compare-button';
 import { Confirmation } from '../shared/confirm';
+import { toggled } from '../shared/chosen';
 import { Empty } from '../shared/empty';
 import { Icon } from '../shared/icon';
 import { More } from '../shared/more';
@@ -266,9 +267,7 @@ export class Runs {
   }
 
   protected choose(id: string): void {
-    this.chosen.update((chosen) =>
-      chosen.includes(id) ? chosen.filter((one) => one !== id) : [...chosen, id],
-    );
+    this.chosen.update((chosen) => toggled(chosen, id));
   }
 
   protected stopChosen(): void {

@@ -1,10 +1,11 @@
 import { ChangeDetectionStrategy, Component, input, output } from '@angular/core';
 
+import { toggled } from './chosen';
 import { Icon } from './icon';
 
 /** Chooses one to compare, or no longer. A third choice replaces the first. */
 export function chooseTwo<T>(chosen: readonly T[], one: T): readonly T[] {
-  return chosen.includes(one) ? chosen.filter((other) => other !== one) : [...chosen, one].slice(-2);
+  return toggled(chosen, one).slice(-2);
 }
 
 /** The button that compares the two that are chosen in a list. */

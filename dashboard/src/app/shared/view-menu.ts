@@ -121,6 +121,6 @@ export class ViewMenu {
   }
 
   private refuse(sentence: string, nextStep: string): void {
-    this.toaster.warn({ status: -1, code: '', sentence, nextStep, faults: [] });
+    this.toaster.warn({ sentence, nextStep });
   }
 }

@@ -130,7 +130,7 @@ impl Column {
         };
     }
 
-    /// The profile of the column, of so many rows.
+    /// The profile of the column. `rows`: number of rows that were added.
     pub fn finish(self, rows: u64) -> ColumnProfile {
         let (distinct, distinct_exact) = self.values.distinct();
         // An estimate can be above the number of values.
