@@ -224,7 +224,7 @@ async fn a_lock_of_another_session_lets_the_run_succeed_and_the_next_one_detach(
     let report = loader.load(KEPT, "").await;
     assert_eq!((report.rows_inserted, report.old_partitions.len()), (1, 0));
     assert!(
-        said(&report).contains("because another session holds a lock on the table. The next run tries"),
+        said(&report).contains("because another session uses the table or one of its partitions. The next run tries"),
         "{report:#?}"
     );
     assert_eq!(partitions(&loader).await[0], "t_2026_08");

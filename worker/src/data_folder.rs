@@ -124,13 +124,17 @@ async fn result(unfinished: &mut Option<Look>, start: impl FnOnce() -> Look, wit
     }
 }
 
+/// Bytes that the disk of a folder has free for this account. `None`: it does not tell.
+pub(crate) fn free_bytes(folder: &Path) -> Option<u64> {
+    statvfs(folder).ok().map(|disk| disk.blocks_available().saturating_mul(disk.fragment_size()))
+}
+
 /// The trouble of a folder that needs `needed` free bytes. Writes the file `probe` and removes it.
 fn trouble(folder: &Path, probe: PathBuf, needed: u64) -> Option<Trouble> {
     if !folder.is_dir() {
         return Some(Trouble::Gone);
     }
-    let free = statvfs(folder).map(|disk| disk.blocks_available().saturating_mul(disk.fragment_size()));
-    if let Ok(free) = free
+    if let Some(free) = free_bytes(folder)
         && free < needed
     {
         return Some(Trouble::Full { free, needed });

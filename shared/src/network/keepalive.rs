@@ -38,7 +38,7 @@ pub fn keep_alive(stream: &TcpStream) -> io::Result<()> {
     SockRef::from(stream).set_tcp_keepalive(&settings)
 }
 
-/// The same for the connections of an HTTP client. `acknowledged_within`: time after which a connection ends because the other
+/// Sets the same keepalive for the connections of an HTTP client. `acknowledged_within`: time after which a connection ends because the other
 /// machine has not acknowledged what was sent to it.
 pub fn of_client(builder: ClientBuilder, acknowledged_within: Duration) -> ClientBuilder {
     builder

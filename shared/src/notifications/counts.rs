@@ -12,7 +12,7 @@ use crate::store::notifications::NotificationState;
 const UNKNOWN: &str = "unknown";
 /// The label `channel_kind` of e-mails.
 const EMAIL: &str = "email";
-/// What can become of a message for good.
+/// The states in which a message ends.
 const ENDS: [NotificationState; 2] = [NotificationState::Sent, NotificationState::GivenUp];
 
 /// Messages that a process has sent or given up. Clones share it.

@@ -155,7 +155,7 @@ impl Receivers<'_> {
         Ok(())
     }
 
-    /// What the messages have in common that one digest may have: the queue whose workers send them, and the receiver. Two items
+    /// The key that the messages of one digest share: the queue whose workers send them, and the receiver. Two items
     /// with an address may have different receivers, because the address is known only when a message is sent.
     fn receiver(&self, queue: &str, entry: i32, rule: &NotifyRule) -> String {
         match &rule.channel {

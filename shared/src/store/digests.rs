@@ -5,7 +5,7 @@ use serde_json::Value;
 use sqlx::{AssertSqlSafe, FromRow, PgPool};
 use uuid::Uuid;
 
-use super::outbox::{EARLIER, SENDS_IT};
+use super::outbox::{EARLIER, SENDS_IT, TRIED_FOR};
 use crate::notifications::Sends;
 
 /// Most messages that are gathered at once. The next digest has the others.
@@ -41,7 +41,7 @@ pub(crate) async fn gather(db: &PgPool, sends: &Sends) -> sqlx::Result<()> {
         "with due as (select id, digest, attempt {due} order by digest, id limit $2),
               gathered as (select digest, (array_agg(id order by id))[1] as first, max(attempt) as attempt from due group by digest)
          update notifications n
-         set digest_id = first, attempt = gathered.attempt, next_try_at = now(), give_up_at = now() + interval '24 hours'
+         set digest_id = first, attempt = gathered.attempt, next_try_at = now(), give_up_at = now() + {TRIED_FOR}
          from due join gathered using (digest) where n.id = due.id",
         due = due(),
     )))

@@ -6,6 +6,7 @@
 
 use sqlx::{FromRow, PgExecutor};
 
+use super::outbox::TRIED_FOR;
 use super::pauses::HOLDS;
 use crate::runs::leases::LEASE;
 
@@ -64,7 +65,7 @@ pub async fn list(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Gauge>> {
              from schedules where state in ('waiting', 'active', 'stopping')
          ), unsent as materialized (
              -- A message is given up a day after it was due first.
-             select give_up_at - interval '24 hours' as due_since from notifications where state = 'waiting'
+             select give_up_at - {TRIED_FOR} as due_since from notifications where state = 'waiting'
          )
          select 'elt_runs' as name, label, (select count(*) from unfinished where state = label)::float8 as value
          from unnest(array['queued', 'running']) label

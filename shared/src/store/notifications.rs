@@ -8,6 +8,7 @@ use sqlx::types::Json;
 use sqlx::{AssertSqlSafe, FromRow, PgExecutor, PgPool};
 use uuid::Uuid;
 
+use super::outbox::TRIED_FOR;
 use super::queues::TAKES_RUNS;
 use crate::notifications::{Event, NotifyConfig};
 use crate::runs::leases::LEASE;
@@ -309,7 +310,7 @@ pub(crate) async fn create(db: impl PgExecutor<'_>, new: &NewNotification<'_>) -
         "insert into notifications (id, incident_id, pipeline, event, run_id, queue, config_id, entry, channel, destination,
                                     message, next_try_at, give_up_at, digest)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
-                 coalesce($12, now()), coalesce($12, now()) + interval '24 hours', $13)
+                 coalesce($12, now()), coalesce($12, now()) + {TRIED_FOR}, $13)
          returning {COLUMNS}"
     )))
     .bind(Uuid::now_v7())

@@ -35,6 +35,9 @@ pub struct TakenNotification {
     pub is_digest: bool,
 }
 
+/// SQL: how long a message is tried after it is due.
+pub(super) const TRIED_FOR: &str = "interval '24 hours'";
+
 /// SQL condition: the process sends message `due`. `$1` is the queue whose messages it sends; null: it sends those that say that
 /// there is no worker, and what goes out together with one that is due.
 pub(super) const SENDS_IT: &str = "case when $1::text is not null then due.queue = $1

@@ -1,6 +1,8 @@
 //! The staging table: rows go to a temporary table first, so that the target table is locked only while they are brought
 //! over.
 
+use std::collections::HashMap;
+
 use elt_shared::config::{ColumnType, Provenance};
 use elt_shared::target::{TableRef, quote_ident};
 use sqlx::{AssertSqlSafe, PgConnection};
@@ -112,4 +114,14 @@ pub fn staged_text(alias: &str, column: &Column) -> String {
 /// A value of the type of the column's staged values, as a text where it is one.
 pub fn decoded(value: &str, column: &Column) -> String {
     if column.transcoded { format!("convert_from({value}, 'UTF8')") } else { value.to_owned() }
+}
+
+/// Runs a statement that returns `_elt_file` for each row, and counts the rows of each file by its index.
+pub async fn counted(tx: &mut PgConnection, statement: String) -> sqlx::Result<HashMap<i32, i64>> {
+    let rows: Vec<(i32, i64)> = sqlx::query_as(AssertSqlSafe(format!(
+        "with done as ({statement}) select _elt_file, count(*) from done group by _elt_file"
+    )))
+    .fetch_all(tx)
+    .await?;
+    Ok(rows.into_iter().collect())
 }

@@ -42,9 +42,16 @@ pub async fn publish_left_behind(context: &RunContext, report: &mut RunReport, u
 /// came to them.
 pub async fn detach_old_partitions(context: &RunContext, session: &mut Session, mut report: RunReport) -> RunReport {
     let partition = context.config.target.partition.as_ref();
-    if partition.and_then(PartitionConfig::keep).is_some() {
-        // Files may have been moved for a long time since the commit. When no connection can be made, the step below says why.
-        let _ = session.revive(context).await;
+    if partition.and_then(PartitionConfig::keep).is_none() {
+        return report;
+    }
+    // The connection may be lost, because files may have been moved for a long time since the commit.
+    if let Err(error) = session.revive(context).await {
+        let what = "partitions that are older than `target.partition.keep` may be left";
+        let warning = format!("{what}: {error}. {} The next run tries again", error.next_step());
+        tracing::warn!(code = error.code().as_str(), "{warning}");
+        report.warnings.push(warning);
+        return report;
     }
     let detached = detach::detach(session, partition).await;
     report.old_partitions = detached.partitions;

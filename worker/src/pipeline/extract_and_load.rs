@@ -214,6 +214,7 @@ impl<'a> Execution<'a> {
             delivered_bytes: extracted.files.iter().map(|file| file.stamp.size).sum(),
             text_bytes: bytes_to_read(&extracted.files),
             memory: context.memory.all,
+            keep_free: context.unpack.keep_free,
             folder: self.folder.path(),
         };
         // The first pass reads files and the hashes come from the network, so that both take place at the same time.

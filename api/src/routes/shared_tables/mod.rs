@@ -88,7 +88,10 @@ async fn list(
     Ok(Json(Page::of(rows, &page, |shared| shared.pipeline.clone(), Into::into)))
 }
 
-/// Most reads for a page of tables, so that many tables of an older config do not hold a request for long.
+/// Tables of one read.
+const READ: i64 = 1_000;
+/// Most reads for a page of tables, so that many tables of an older config do not hold a request for long. A page that needs more
+/// is the last one: the tables after it are not listed.
 const MOST_READS: usize = 20;
 
 /// One of the tables of a pipeline with a table for each file.
@@ -119,16 +122,17 @@ async fn tables(
 ) -> Result<Json<Page<LoadedTableView>>> {
     let after: Option<String> = page.after()?;
     let target = access::target(&state, &caller, &name).await?;
-    let rows = shared_tables::loaded(&state.db, &name, after.as_deref(), page.fetch()).await?;
     // Those of an older config with another pattern are not shared, and their names are not told by the cursor either.
     let is_shared = |row: &LoadedTable| crate::targets::one_of_its_tables(&target, &row.table).is_some();
-    let mut shared: Vec<LoadedTable> = Vec::new();
-    let (mut read, wanted) = (rows, page.fetch() as usize);
+    let (mut shared, mut after) = (Vec::new(), after);
+    let wanted = page.fetch() as usize;
     for _ in 0..MOST_READS {
-        let last = read.last().filter(|_| read.len() == wanted).map(|row| row.table.clone());
+        let read = shared_tables::loaded(&state.db, &name, after.as_deref(), READ).await?;
+        after = read.last().filter(|_| read.len() as i64 == READ).map(|row| row.table.clone());
         shared.extend(read.into_iter().filter(is_shared));
-        let Some(last) = last.filter(|_| shared.len() < wanted) else { break };
-        read = shared_tables::loaded(&state.db, &name, Some(&last), page.fetch()).await?;
+        if after.is_none() || shared.len() >= wanted {
+            break;
+        }
     }
     shared.truncate(wanted);
     Ok(Json(Page::of(shared, &page, |row| row.table.clone(), LoadedTableView::from)))

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use elt_shared::explained::Code;
-use nix::sys::statvfs::statvfs;
 
 use super::problem::{Halt, Problem};
+use crate::data_folder::free_bytes;
 use crate::humanize::size;
 
 /// Bytes between two looks at the free room of the disk.
@@ -90,8 +90,7 @@ impl Meter {
         if self.written >= self.next_look {
             self.next_look = self.written + LOOK_EVERY;
             // A file system that does not tell its free room fails when it is full.
-            let free = statvfs(folder).map(|disk| disk.blocks_available().saturating_mul(disk.fragment_size()));
-            if let Ok(free) = free
+            if let Some(free) = free_bytes(folder)
                 && free < self.limits.keep_free.saturating_add(LOOK_EVERY.min(bytes))
             {
                 return Err(Halt::NoRoom(free));

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
 use std::path::Path;
 
-use super::{RowCounts, SecondPassError, spool_failed};
+use super::{RowCounts, SecondPassError};
 use crate::load::dedupe::hash_files::HashFiles;
 
 /// Bytes of the buffers that the file is written and read through.
@@ -44,8 +44,8 @@ impl DeferredRows {
         self.rows.write_all(row)
     }
 
-    /// Finds the rows that are new. The others, which were counted as sent, are counted as duplicates. `stopped`: whether the
-    /// run should stop.
+    /// Finds the rows that are new. The others, which were counted as sent, are counted as duplicates. `stopped`: an error
+    /// once the run should stop.
     pub fn find_new(
         self,
         row_counts: &mut [RowCounts],
@@ -63,7 +63,7 @@ impl DeferredRows {
         })?;
         let mut file = self.rows.into_inner().map_err(io::IntoInnerError::into_error)?;
         file.rewind()?;
-        // Nothing is read behind the last new row; of a source that is loaded again that is often all of the file.
+        // Rows after the last new one are not read. When a source is loaded again, that is often the whole file.
         let words = is_new.iter().rposition(|word| *word != 0).map_or(0, |last| last as u64 + 1);
         let len = self.len.min(words * 64);
         Ok(NewRows { rows: BufReader::with_capacity(BUFFER_BYTES, file), is_new, at: 0, len })
@@ -71,7 +71,7 @@ impl DeferredRows {
 }
 
 impl NewRows {
-    /// Appends the next new row. Returns whether there was one. `stopped`: whether the run should stop.
+    /// Appends the next new row. Returns whether there was one. `stopped`: an error once the run should stop.
     pub fn append_next(
         &mut self,
         out: &mut Vec<u8>,
@@ -95,11 +95,5 @@ impl NewRows {
             self.rows.seek_relative(i64::from(length))?;
         }
         Ok(false)
-    }
-}
-
-impl From<io::Error> for SecondPassError {
-    fn from(error: io::Error) -> Self {
-        spool_failed(error)
     }
 }

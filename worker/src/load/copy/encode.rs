@@ -9,7 +9,7 @@ use super::binary::{self, Wire};
 use super::convert::Typed;
 use super::deferred::DeferredRows;
 use super::origins::Origins;
-use super::{Dedupe, RowCounts, RowSuffix, SecondPass, SecondPassError, SecondPassResult, spool_failed};
+use super::{Dedupe, RowCounts, RowSuffix, SecondPass, SecondPassError, SecondPassResult};
 use crate::contract::TypedBatch;
 use crate::contract::cells::Cells;
 use crate::error::PipelineError;
@@ -66,9 +66,7 @@ impl Encoder {
         let hasher = (!matches!(dedupe, Dedupe::None)).then(|| RowHasher::new(&pass.layout));
         let (known, deferred) = match dedupe {
             Dedupe::Known(known) => (Some(known), None),
-            Dedupe::KnownOnDisk(hashes) => {
-                (None, Some(DeferredRows::in_folder(&pass.spool, hashes).map_err(spool_failed)?))
-            }
+            Dedupe::KnownOnDisk(hashes) => (None, Some(DeferredRows::in_folder(&pass.spool, hashes)?)),
             Dedupe::Hash | Dedupe::None => (None, None),
         };
         let mut suffix = Vec::new();
@@ -164,7 +162,7 @@ impl Encoder {
                     self.row_counts[file].duplicate += 1;
                     return Ok(false);
                 }
-                Inserted::Full => self.spill.push(hash, file as u32).map_err(spool_failed)?,
+                Inserted::Full => self.spill.push(hash, file as u32)?,
             }
         }
         self.row_counts[file].sent += 1;
@@ -201,7 +199,7 @@ impl Encoder {
         let (Some(deferred), Some(&hash)) = (&mut self.deferred, self.hashes.get(row)) else {
             return Err(PipelineError::Internal("a row without a hash was to be compared with others".into()).into());
         };
-        deferred.push(hash, file, &self.chunk[start..]).map_err(spool_failed)?;
+        deferred.push(hash, file, &self.chunk[start..])?;
         self.chunk.truncate(start);
         self.row_counts[file].sent += 1;
         Ok(())

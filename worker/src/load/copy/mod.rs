@@ -158,6 +158,13 @@ impl From<PipelineError> for SecondPassError {
     }
 }
 
+/// An error of a file in the work folder. Errors of source files are [`PipelineError`]s already.
+impl From<std::io::Error> for SecondPassError {
+    fn from(error: std::io::Error) -> Self {
+        spool_failed(error)
+    }
+}
+
 impl SecondPass {
     /// Reads the files and sends the encoded rows in chunks of about a megabyte. It blocks its thread.
     ///
@@ -174,7 +181,7 @@ impl SecondPass {
         let (give_back, spares) = sync_channel(BATCHES_AHEAD);
         let (stop, progress) = (self.stop.clone(), self.progress.clone());
         let converter = Converter::new(self.layout.clone());
-        let spill = Spill::in_folder(&self.spool).map_err(spool_failed)?;
+        let spill = Spill::in_folder(&self.spool)?;
         let csv_rows = self.csv.take().map(|csv| CombinedRows::begin(csv, self.layout.clone())).transpose()?;
         let reading = thread("elt-read", move || read_files(&files, &send, &spares, &stop, &progress))?;
         let refused = RefusedFilter::new(self.refused.clone(), &self.layout);

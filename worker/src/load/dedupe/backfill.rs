@@ -133,7 +133,7 @@ async fn read_rows(
             }
             let hash = hasher.written(|column| values[column].map(str::as_bytes));
             let place: &str = row.try_get(1)?;
-            // What a target answers is no length to trust: the places are written to the worker's disk.
+            // The length is checked, because the places are written to the worker's disk and a target may answer anything.
             if place.len() > LONGEST_PLACE {
                 return Err(sqlx::Error::Decode("the place of a row is not a ctid".into()).into());
             }

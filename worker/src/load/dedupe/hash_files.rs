@@ -121,7 +121,8 @@ fn in_memory(budget: usize) -> u64 {
     (RowHashSet::capacity_of(budget) as u64 * 9 / 10).max(1)
 }
 
-fn read<const N: usize>(reader: &mut impl Read) -> io::Result<[u8; N]> {
+/// The next bytes of a file of hashes.
+pub(super) fn read<const N: usize>(reader: &mut impl Read) -> io::Result<[u8; N]> {
     let mut bytes = [0; N];
     reader.read_exact(&mut bytes)?;
     Ok(bytes)
@@ -130,7 +131,7 @@ fn read<const N: usize>(reader: &mut impl Read) -> io::Result<[u8; N]> {
 /// Whether the hash was not in the set. The set places hashes by their upper bits, which are alike within a part, so the
 /// halves are swapped.
 #[inline]
-fn insert(memory: &mut RowHashSet, hash: u128) -> io::Result<bool> {
+pub(super) fn insert(memory: &mut RowHashSet, hash: u128) -> io::Result<bool> {
     match memory.insert(hash.rotate_left(64)) {
         Inserted::New => Ok(true),
         Inserted::Known => Ok(false),

@@ -2,10 +2,11 @@
 //! hashes after the other.
 
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
+use std::io::{self, BufReader, BufWriter, Seek, Write};
 use std::path::Path;
 
-use super::hash_set::{Inserted, RowHashSet};
+use super::hash_files;
+use super::hash_set::RowHashSet;
 
 /// Bytes of a record: the hash and the index of the row's file.
 const RECORD_BYTES: usize = 16 + 4;
@@ -63,19 +64,11 @@ impl Spill {
             memory.clear();
             file.rewind()?;
             let mut reader = BufReader::with_capacity(BUFFER_BYTES, &file);
-            let mut record = [0; RECORD_BYTES];
             for _ in 0..self.len {
-                reader.read_exact(&mut record)?;
-                let (hash, file) = record.split_at(16);
-                let hash = u128::from_le_bytes(hash.try_into().unwrap_or_default());
-                if ((hash >> 64) * parts) >> 64 != part {
-                    continue;
-                }
-                // The set places a hash by its upper bits, which are alike within a part, so the halves are swapped.
-                match memory.insert(hash.rotate_left(64)) {
-                    Inserted::New => {}
-                    Inserted::Known => repeated(u32::from_le_bytes(file.try_into().unwrap_or_default())),
-                    Inserted::Full => return Err(io::Error::other("a part of the row hashes does not fit in memory")),
+                let hash = u128::from_le_bytes(hash_files::read(&mut reader)?);
+                let file = u32::from_le_bytes(hash_files::read(&mut reader)?);
+                if ((hash >> 64) * parts) >> 64 == part && !hash_files::insert(memory, hash)? {
+                    repeated(file);
                 }
             }
         }

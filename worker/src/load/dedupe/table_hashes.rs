@@ -7,13 +7,13 @@ use std::path::Path;
 use elt_shared::config::{Dedupe, LoadConfig, LoadMode};
 use elt_shared::target::TableRef;
 use futures::TryStreamExt;
-use nix::sys::statvfs::statvfs;
 use sqlx::PgConnection;
 use tracing::instrument::WithSubscriber;
 use tracing::subscriber::NoSubscriber;
 
 use super::hash_files::{DELIVERED_BYTES, HashFiles};
 use super::hash_set::{Inserted, RowHashSet};
+use crate::data_folder::free_bytes;
 use crate::error::Result;
 use crate::load::failure::{self, Failing};
 use crate::load::session::{ROW_HASH, Session, TableState};
@@ -28,9 +28,9 @@ const BYTES_PER_ROW: u64 = 40;
 const HASHES_PER_SENT_ROW: u64 = 4;
 /// The same for hashes that are kept on disk, with the rows beside them.
 const HASHES_PER_SENT_ROW_ON_DISK: u64 = 3;
-/// Bytes of the text in a byte of a packed file, at most for what people pack.
+/// Bytes of text for each byte of a packed file. Ordinary files do not unpack to more.
 const PACKED: u64 = 10;
-/// Bytes of an encoded row for a byte of its text, at most: a field has four bytes of length, and a number of one digit eight.
+/// Bytes of an encoded row for a byte of its text, in most files: a field has four bytes of length, and a number of one digit eight.
 const ENCODED: u64 = 6;
 /// Number of hashes that are added to the set together, because the cache misses of insertions that follow each other
 /// closely overlap.
@@ -55,6 +55,8 @@ pub struct Limits<'a> {
     pub text_bytes: Option<u64>,
     /// Bytes of memory for the hashes.
     pub memory: usize,
+    /// Bytes that the disk of the work folder must keep free.
+    pub keep_free: u64,
     /// The run's work folder, for hashes that do not fit there.
     pub folder: &'a Path,
 }
@@ -143,9 +145,8 @@ impl Limits<'_> {
         let text = self.text_bytes.unwrap_or_else(|| self.delivered_bytes.saturating_mul(PACKED));
         let hashes = (text / BYTES_PER_ROW).saturating_mul(DELIVERED_BYTES as u64);
         let wanted = table_rows.saturating_mul(16).saturating_add(text.saturating_mul(ENCODED)).saturating_add(hashes);
-        // A file system that does not tell its free room fails when it is full.
-        statvfs(self.folder)
-            .map_or(true, |disk| disk.blocks_available().saturating_mul(disk.fragment_size()) / 2 > wanted)
+        // Half of the room is left to other runs. A file system that does not tell its free room fails when it is full.
+        free_bytes(self.folder).is_none_or(|free| free.saturating_sub(self.keep_free) / 2 > wanted)
     }
 }
 
@@ -155,8 +156,8 @@ enum Fetching {
     Disk(io::Error),
 }
 
-/// Fetches the hashes of about `rows` rows. Returns whether they fit. Many more than the index of the table has room for do not,
-/// because what a target answers is no size to trust.
+/// Fetches the hashes of about `rows` rows. Returns whether they fit. Hashes far beyond what the index has room for do not,
+/// because the size of a target's answer is not trusted.
 async fn fetch(
     connection: &mut PgConnection,
     table: &TableRef,

@@ -14,7 +14,7 @@ use crate::error::PipelineError;
 use crate::load::Halt;
 use crate::load::copy::RowCounts;
 use crate::load::session::{LOADED_AT, ROW_HASH, RUN_ID};
-use crate::load::staging::{STAGING, origins, staged, staged_origin};
+use crate::load::staging::{STAGING, counted, origins, staged, staged_origin};
 use crate::load::table::partitions::delivered::Delivered;
 use crate::load::table::shape::TableDdl;
 
@@ -203,17 +203,7 @@ pub async fn forget_known(
     delivered: Option<&Delivered>,
 ) -> Result<HashMap<i32, i64>, Halt> {
     let (table, same_key) = (table.sql(), same_key(layout, delivered));
-    counted(tx, format!("delete from {STAGING} s using {table} t where {same_key} returning s._elt_file")).await
-}
-
-/// Runs a statement that returns the index of a file for each row, and counts the rows of each file.
-async fn counted(tx: &mut PgConnection, statement: String) -> Result<HashMap<i32, i64>, Halt> {
-    let rows: Vec<(i32, i64)> = sqlx::query_as(AssertSqlSafe(format!(
-        "with done as ({statement}) select _elt_file, count(*) from done group by _elt_file"
-    )))
-    .fetch_all(tx)
-    .await?;
-    Ok(rows.into_iter().collect())
+    Ok(counted(tx, format!("delete from {STAGING} s using {table} t where {same_key} returning s._elt_file")).await?)
 }
 
 /// Counts rows that were counted as sent as duplicates instead.

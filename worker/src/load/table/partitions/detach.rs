@@ -16,8 +16,7 @@ use crate::load::session::Session;
 /// Most partitions that one run detaches, and that a plan names.
 const MOST: usize = 100;
 /// Longest wait for each lock: of the table, of its default partition, and of the partition. Queries that come meanwhile wait
-/// behind all of them. It is longer than a second (`deadlock_timeout`), because
-/// autovacuum gives way after that time.
+/// behind all of them. It is longer than a second (`deadlock_timeout`), because autovacuum gives way after that time.
 const LOCK_TIMEOUT: &str = "3s";
 
 /// What became of the old partitions of a table.
@@ -89,6 +88,11 @@ pub async fn detach(session: &mut Session, config: Option<&PartitionConfig>) -> 
         }
         passed += 1;
     }
+    if passed > 1
+        && let Some(hindrance) = &mut done.hindrance
+    {
+        hindrance.push_str(&format!(". At least {} more old partitions could not be detached", passed - 1));
+    }
     if done.partitions.len() == MOST && done.hindrance.is_none() {
         done.hindrance = left_for_the_next_run(&mut session.connection, &table, config).await;
     }
@@ -132,7 +136,7 @@ async fn step(
     }
     for statement in &statements {
         if let Err(error) = sqlx::query(AssertSqlSafe(statement.clone())).execute(&mut *tx).await {
-            // A failure of the rollback is that of the connection, which the next statement meets as well.
+            // If the rollback fails, the connection is lost, and the next statement reports that.
             let _ = tx.rollback().await;
             return Ok(Step::Failed { partition, error });
         }
@@ -204,7 +208,7 @@ fn is_busy(error: &sqlx::Error) -> bool {
 
 async fn because(connection: &mut PgConnection, table: &TableRef, error: sqlx::Error) -> String {
     if is_busy(&error) {
-        return "another session holds a lock on the table".to_owned();
+        return "another session uses the table or one of its partitions".to_owned();
     }
     let error = Failing::at(table, "detach old partitions").asking(connection, error).await;
     format!("elt {error} ({})", error.next_step().trim_end_matches('.'))

@@ -5,9 +5,9 @@ use elt_shared::config::KeepConfig;
 use elt_shared::target::TableRef;
 use sqlx::{AssertSqlSafe, PgConnection};
 
-use super::{RangeKey, rows};
+use super::RangeKey;
 use crate::load::copy::RowCounts;
-use crate::load::staging::STAGING;
+use crate::load::staging::{STAGING, counted};
 
 /// Staged rows that were left out.
 #[derive(Debug, Default)]
@@ -42,14 +42,8 @@ impl RangeKey {
         let limit = format!("select {}", self.bound_text(&self.kept_from(keep)));
         let limit: String = sqlx::query_scalar(AssertSqlSafe(limit)).fetch_one(&mut *tx).await?;
         let (column, first, end) = (self.staged(), self.limits().0, self.literal(&limit));
-        let gone: Vec<(i32, i64)> = rows(
-            &mut *tx,
-            format!(
-                "with gone as (delete from {STAGING} s where {column} >= {first} and {column} < {end} returning s._elt_file)
-                 select _elt_file, count(*) from gone group by _elt_file"
-            ),
-        )
-        .await?;
+        let old = format!("{column} >= {first} and {column} < {end}");
+        let gone = counted(&mut *tx, format!("delete from {STAGING} s where {old} returning s._elt_file")).await?;
         let mut total = 0;
         for (file, count) in gone {
             let count = count.unsigned_abs();
