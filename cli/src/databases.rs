@@ -127,7 +127,14 @@ impl Databases {
 
     /// Works with the login that owns the tables.
     async fn as_owner<T>(&self, work: impl AsyncFnOnce(&PgPool) -> anyhow::Result<T>) -> anyhow::Result<T> {
-        let owner = connect(&self.logins.owner, 2, Limits::MIGRATIONS).await?;
+        let login = &self.logins.owner;
+        let owner = match self.part {
+            // Commands have this login, so it was looked for a pooler when the process connected first.
+            Part::Command => store::connect(login.clone(), 2, Limits::MIGRATIONS)
+                .await
+                .map_err(|error| unreachable(login, &error))?,
+            Part::Api | Part::Worker => connect(login, 2, Limits::MIGRATIONS).await?,
+        };
         let done = work(&owner).await;
         owner.close().await;
         done

@@ -182,6 +182,9 @@ fn facts(report: &RunReport) -> String {
     } else {
         facts.push(("tables", format!("by the pattern {}", report.table)));
     }
+    facts.extend(report.unchanged_since.iter().map(|run| {
+        ("unchanged", format!("since the run {run}: files, table and output are the same, so no row was read"))
+    }));
     let combined = |path: &String| if path.ends_with(".csv") { "combined CSV" } else { "combined file" };
     facts.extend(report.combined_csv.iter().map(|path| (combined(path), path.clone())));
     if report.rows_deleted > 0 {

@@ -124,6 +124,7 @@ mod targets;
 mod text_files;
 mod tls;
 mod triggers;
+mod unchanged_runs;
 mod unknown_runs;
 mod uploads;
 mod verifications;

@@ -106,6 +106,14 @@ pub struct RunReport {
     /// The run that this one repeats and that had loaded: its rows are the ones this report counts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub loaded_by: Option<Uuid>,
+    /// The run that brought these files and left the table and the combined output as they are. This run found all of that
+    /// unchanged, so it read no row: every row is counted as one that was there already.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unchanged_since: Option<Uuid>,
+    /// What the run left behind, by which a later run finds out that nothing has changed. `null`: a later run reads its files in
+    /// any case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left_behind: Option<LeftBehind>,
     /// The lists of files were removed, because the run is older than `ELT_KEEP_REPORTS_DAYS`. The numbers are complete.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub lists_removed: bool,
@@ -278,6 +286,23 @@ pub struct IncrementalReport {
     pub rows_without: u64,
     /// A sentence about it: where the next run begins, and why the cursor was not moved.
     pub says: String,
+}
+
+/// What a run left behind. The values are compared for equality only.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct LeftBehind {
+    /// Hash of the config with its references resolved, and of the release that read the files.
+    pub config_hash: String,
+    /// Hash of the table's identity and columns.
+    pub table_hash: String,
+    /// Number of rows of the table with a row hash.
+    pub rows: u64,
+    /// Sum of their row hashes modulo 2^128.
+    pub row_hash_sum: String,
+    /// xxh3-128 of the combined output. `null`: the run wrote none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output_hash: Option<Uuid>,
 }
 
 /// The rows of one file. Those read are the sum of the others.

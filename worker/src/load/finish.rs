@@ -16,7 +16,7 @@ use super::quarantine::reject::{RejectHandler, RejectRules};
 use super::quarantine::rejected_rows::RejectedRows;
 use super::quarantine::replay;
 use super::session::{RUN_ID, Session, TableState};
-use super::{Halt, LoadTask, checks, cursors, failure, receipt, records_path};
+use super::{Halt, LoadTask, checks, cursors, failure, left_behind, receipt, records_path};
 use crate::contract::Layout;
 use crate::contract::decide::Change;
 use crate::error::PipelineError;
@@ -110,7 +110,7 @@ pub async fn commit(
         let message = format!("{} rows were inserted, {} should have been", written.inserted, report.rows_inserted);
         return Err(PipelineError::Internal(message).into());
     }
-    let SecondPassResult { csv, rejected, profile, .. } = written.second_pass;
+    let SecondPassResult { sent, csv, rejected, profile, .. } = written.second_pass;
     // The control database keeps all letters of the values, and the marker those that the target has.
     let letters = task.layout.transcoded.then(|| profile.clone());
     report.profile = profile;
@@ -137,6 +137,7 @@ pub async fn commit(
         report = in_ascii(&report);
     }
     report.bound();
+    report.left_behind = left_behind::of_load(&mut tx, table, &task, &report, sent, csv.as_ref()).await?;
     report.stages.load = task.started.elapsed().as_secs_f64() - report.stages.check;
     if task.dry_run {
         report.samples = samples(&mut tx, table, &task.layout, attempt).await?;

@@ -28,6 +28,7 @@
 //! - [`failure`]: PostgreSQL's errors as sentences
 //!
 //! Beside loads:
+//! - [`left_behind`]: what a run leaves behind, by which a later run finds out that nothing has changed
 //! - [`undo`]: the rows that one run inserted are deleted
 //! - [`trial_write`]: a write that is tried and rolled back
 //! - [`housekeeping`]: old rows of elt's own tables are deleted
@@ -44,11 +45,12 @@ mod elt_tables;
 pub mod failure;
 mod finish;
 pub mod housekeeping;
+pub mod left_behind;
 mod login;
 pub mod marker;
 mod modes;
 pub mod quarantine;
-mod receipt;
+pub mod receipt;
 pub mod records_path;
 pub mod session;
 mod staging;
@@ -76,6 +78,7 @@ use crate::run_context::RunContext;
 use combined_csv::CombinedCsv;
 use copy::SecondPassError;
 use cursors::NewCursor;
+use dedupe::hash_digest::HashDigest;
 use dedupe::table_hashes::KnownHashes;
 use failure::Failing;
 use quarantine::refused::Refused;
@@ -104,6 +107,8 @@ pub struct LoadTask<'a> {
     pub before: Option<TableState>,
     /// The hashes of its rows, where it was worth fetching them.
     pub known: Option<KnownHashes>,
+    /// The digest of its hashes. `None`: they were not fetched.
+    pub digest: Option<HashDigest>,
     /// Rows the table refused at an earlier try of this load.
     pub refused: Arc<Refused>,
     /// The run's work folder.

@@ -17,7 +17,7 @@ use super::locate_json_rows::{self, Located};
 use super::refuse_input::{refuse_failed_source, refuse_incomplete_replace};
 use super::tables::refuse_table_of_others;
 use super::work_folder::WorkFolder;
-use super::{combined_csv_owner, replay};
+use super::{combined_csv_owner, replay, unchanged};
 use crate::contract::decide;
 use crate::error::{PipelineError, Result};
 use crate::extract::{self, ExtractContext, Extracted, LeftOut, LeftOutKind};
@@ -26,13 +26,14 @@ use crate::input::{Compression, Format, InputFile};
 use crate::load::checks::names;
 use crate::load::combined_csv::CombinedCsv;
 use crate::load::cursors::NewCursor;
-use crate::load::dedupe::table_hashes::{self, KnownHashes, Limits};
+use crate::load::dedupe::hash_digest::HashDigest;
+use crate::load::dedupe::table_hashes::{self, Limits, TableHashes};
 use crate::load::failure::Failing;
 use crate::load::partitions;
 use crate::load::quarantine::refused::Refused;
 use crate::load::records_path::{self, RecordsPath};
 use crate::load::session::{Session, TableState};
-use crate::load::{self, LoadTask, Loaded};
+use crate::load::{self, LoadTask, Loaded, left_behind};
 use crate::progress::Expected;
 use crate::roots::OutputPlace;
 use crate::run_context::RunContext;
@@ -134,6 +135,14 @@ pub struct Execution<'a> {
     purpose: Purpose,
 }
 
+/// The result of the extraction and of the first pass over the files.
+enum Preparation {
+    /// The rows are to be loaded.
+    Done(Box<Prepared>),
+    /// Nothing has changed since an earlier run, and this one has committed.
+    Unchanged { report: Box<RunReport>, files: Vec<InputFile> },
+}
+
 /// What the extraction and the first pass over the files found: everything that the load is decided by.
 struct Prepared {
     extracted: Extracted,
@@ -141,12 +150,22 @@ struct Prepared {
     /// The table before the load. `None`: it does not exist.
     before: Option<TableState>,
     /// The hashes of the table's rows, where it was worth fetching them. The first try of the load takes them.
-    known: Option<KnownHashes>,
+    known: Option<TableHashes>,
     /// Places of the rows of JSON documents that no earlier run had found.
     records_paths: Vec<RecordsPath>,
     /// The cursors of incremental sources after this run.
     cursors: Vec<NewCursor>,
     report: RunReport,
+}
+
+impl Prepared {
+    /// The digest of the rows that the table has. `None`: their hashes were not fetched, or were given away.
+    fn digest(&self) -> Option<HashDigest> {
+        match (&self.before, &self.known) {
+            (None, _) => Some(HashDigest::default()),
+            (Some(_), known) => known.as_ref().map(|hashes| hashes.digest),
+        }
+    }
 }
 
 impl<'a> Execution<'a> {
@@ -167,7 +186,10 @@ impl<'a> Execution<'a> {
         let mut changed: Vec<String> = Vec::new();
         let mut table_changes = 0;
         loop {
-            let mut prepared = self.prepare(session, &changed).await?;
+            let mut prepared = match self.prepare(session, &changed).await? {
+                Preparation::Done(prepared) => prepared,
+                Preparation::Unchanged { report, files } => return Ok(self.finish(*report, None, &files).await),
+            };
             match self.load(session, &mut prepared).await? {
                 Loaded::Done { report, csv } => {
                     let files = &prepared.profile.files;
@@ -198,7 +220,7 @@ impl<'a> Execution<'a> {
 
     /// Extracts the sources and makes the first pass over their files. `changed` names a file once for each time that
     /// it changed while it was read.
-    async fn prepare(&self, session: &mut Session, changed: &[String]) -> Result<Prepared> {
+    async fn prepare(&self, session: &mut Session, changed: &[String]) -> Result<Preparation> {
         let context = self.context;
         let asking = self.ask(session).await?;
         let (extracted, extract_seconds) = self.extract(&asking, changed).instrument(info_span!("extract")).await?;
@@ -208,6 +230,9 @@ impl<'a> Execution<'a> {
         // The extraction may have taken hours, in which the connection to the target was idle.
         session.revive(context).await?;
         let before = session.table_state().await?;
+        if let Some(report) = self.find_unchanged(session, before.as_ref(), &extracted, extract_seconds).await? {
+            return Ok(Preparation::Unchanged { report: Box::new(report), files: extracted.files });
+        }
         let (extracted, located) = self.locate_rows(session, before.as_ref(), extracted).await?;
         let started = Instant::now();
         let limits = Limits {
@@ -235,7 +260,23 @@ impl<'a> Execution<'a> {
         if context.config.load.mode == LoadMode::Replace {
             refuse_incomplete_replace(&extracted, &profile, &report)?;
         }
-        Ok(Prepared { extracted, profile, before, known, records_paths: located.found, cursors, report })
+        let records_paths = located.found;
+        Ok(Preparation::Done(Box::new(Prepared { extracted, profile, before, known, records_paths, cursors, report })))
+    }
+
+    /// Commits a run that finds everything as an earlier run left it. `None`: the files are to be read.
+    async fn find_unchanged(
+        &self,
+        session: &mut Session,
+        before: Option<&TableState>,
+        extracted: &Extracted,
+        extract_seconds: f64,
+    ) -> Result<Option<RunReport>> {
+        let Purpose::Run { csv } = &self.purpose else { return Ok(None) };
+        let comparing = unchanged::find(self.context, session, before, extracted, csv.as_ref());
+        let Some(mut report) = comparing.instrument(info_span!("compare")).await? else { return Ok(None) };
+        report.stages.extract = extract_seconds;
+        left_behind::commit(session, self.context, report).instrument(info_span!("load")).await
     }
 
     /// Decides the columns and loads. Rows the table refuses are left out at the next try, with the same files.
@@ -292,7 +333,8 @@ impl<'a> Execution<'a> {
             changes: decision.changes,
             drift: decision.drift,
             before: prepared.before.clone(),
-            known: prepared.known.take(),
+            digest: prepared.digest(),
+            known: prepared.known.take().map(|hashes| hashes.known),
             refused: Arc::new(refused),
             spool: self.folder.path(),
             csv,

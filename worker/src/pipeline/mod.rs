@@ -3,6 +3,7 @@
 //! # Layout
 //! - [`begin`]: the target is asked whether an earlier attempt did the work already
 //! - [`extract_and_load`]: a run, and a plan and a replay, which take the same steps
+//! - [`unchanged`]: a run that finds everything as an earlier one left it
 //! - [`tables`]: a config with a table for each file
 //! - [`undo`]: the rows that a run inserted are deleted
 //! - [`verify`]: the table and the sources are compared with what a run loaded
@@ -28,6 +29,7 @@ mod refuse_input;
 mod replay;
 mod replay_dialect;
 mod tables;
+mod unchanged;
 mod undo;
 mod verify;
 mod work_folder;

@@ -52,6 +52,8 @@ const NOTHING: RunReport = {
   lists_removed: false,
   finished_from_marker: false,
   loaded_by: null,
+  unchanged_since: null,
+  left_behind: null,
   window: null,
   verification: null,
 };

@@ -1,6 +1,7 @@
 //! Runs that belong together: of a schedule, of a chain of retries, of a pipeline; and the starts of a run.
 
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 use sqlx::{FromRow, PgConnection, PgExecutor};
 use uuid::Uuid;
 
@@ -16,6 +17,21 @@ pub async fn combined_csvs(db: impl PgExecutor<'_>, pipeline: &str, file_name: &
     .bind(pipeline)
     .bind(file_name)
     .fetch_all(db)
+    .await
+}
+
+/// The newest run that succeeded with the config version and table of this one: its id and report.
+pub async fn newest_report(db: impl PgExecutor<'_>, run: &Run) -> sqlx::Result<Option<(Uuid, Value)>> {
+    sqlx::query_as(
+        "select id, report from runs
+         where name = $1 and state = 'succeeded' and kind = 'run' and config_id = $2 and target_table = $3
+           and report is not null
+         order by id desc limit 1",
+    )
+    .bind(&run.name)
+    .bind(run.config_id)
+    .bind(&run.target_table)
+    .fetch_optional(db)
     .await
 }
 

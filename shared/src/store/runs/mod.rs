@@ -42,7 +42,10 @@ pub use attempt::{Claim, Renewed, Started, begin, claim_target, note_commit, not
 pub(crate) use end::{lock_unfinished, note_stop_request, withdraw_ticket, write_end};
 pub(crate) use failed::failed;
 pub use failed::{FailedFilter, FailedRun, lock_retries};
-pub use list::{AttemptRow, LiveRuns, attempts, combined_csvs, find_all, live_of_schedule, live_previews_of, repeated};
+pub use list::{
+    AttemptRow, LiveRuns, attempts, combined_csvs, find_all, live_of_schedule, live_previews_of, newest_report,
+    repeated,
+};
 pub(crate) use order::ticket;
 pub use page::{RunFilter, list};
 pub(crate) use parts::{lock_if_parts_ended, note_part, queue_for_parts, unfinished_parts};

@@ -186,6 +186,11 @@ impl CombinedCsv {
         self.place.identity(&self.unfinished, Some(self.file.hash()))
     }
 
+    /// xxh3-128 of the file's bytes. Call it after [`CombinedCsv::sync`].
+    pub fn content_hash(&self) -> u128 {
+        self.file.hash()
+    }
+
     /// Gives the file its final name. Call it after [`CombinedCsv::sync`] and the commit. `replace`: a file of an earlier run
     /// has the name and is replaced.
     ///

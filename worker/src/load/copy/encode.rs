@@ -17,6 +17,7 @@ use crate::frame::RawBatch;
 use crate::load::column_profile::Profiler;
 use crate::load::combined_csv::CombinedCsv;
 use crate::load::dedupe::collision_check::CollisionCheck;
+use crate::load::dedupe::hash_digest::HashDigest;
 use crate::load::dedupe::hash_set::{Inserted, RowHashSet};
 use crate::load::dedupe::row_hash::{Reading, RowHasher};
 use crate::load::dedupe::spill::Spill;
@@ -43,6 +44,8 @@ pub struct Encoder {
     /// Takes batches back to the reading thread, which reuses their memory.
     give_back: SyncSender<RawBatch>,
     row_counts: Vec<RowCounts>,
+    /// Digest of the rows that were sent and not compared on disk.
+    sent: HashDigest,
     /// Number of rows of earlier batches, including rejected rows and duplicates.
     rows_before: i64,
     /// Number of rows in the chunk that is being filled.
@@ -87,6 +90,7 @@ impl Encoder {
             origins,
             give_back,
             row_counts: vec![RowCounts::default(); places],
+            sent: HashDigest::default(),
             rows_before: 0,
             rows_in_chunk: 0,
             chunk,
@@ -164,6 +168,7 @@ impl Encoder {
                 }
                 Inserted::Full => self.spill.push(hash, file as u32)?,
             }
+            self.sent.add_hash(hash);
         }
         self.row_counts[file].sent += 1;
         Ok(true)
@@ -240,6 +245,6 @@ impl Encoder {
         let collision_check = self.known.and_then(|known| CollisionCheck::new(known, self.spill));
         let rejected = self.pass.rejects.into_rows();
         let profile = self.pass.profiler.and_then(Profiler::finish);
-        Ok(SecondPassResult { row_counts: self.row_counts, csv, rejected, profile, collision_check })
+        Ok(SecondPassResult { row_counts: self.row_counts, sent: self.sent, csv, rejected, profile, collision_check })
     }
 }

@@ -35,6 +35,7 @@ use super::column_profile::Profiler;
 use super::combined_csv::CombinedCsv;
 use super::combined_csv::rows::CombinedRows;
 use super::dedupe::collision_check::CollisionCheck;
+use super::dedupe::hash_digest::HashDigest;
 use super::dedupe::hash_files::HashFiles;
 use super::dedupe::hash_set::RowHashSet;
 use super::dedupe::spill::Spill;
@@ -112,6 +113,8 @@ pub struct SecondPass {
 pub struct SecondPassResult {
     /// Counts of each file of the run, in the order of the files. Those of files that were left out are zero.
     pub row_counts: Vec<RowCounts>,
+    /// Digest of the hashes of the rows that were sent. Rows that were compared on disk are not in it.
+    pub sent: HashDigest,
     /// The combined CSV, complete and synced to disk.
     pub csv: Option<CombinedCsv>,
     /// The rejected rows.

@@ -6,6 +6,7 @@
 //! - [`table_hashes`]: the hashes of the rows a table has, fetched before a load
 //! - [`hash_set`]: the hashes that a run knows, in bounded memory
 //! - [`hash_files`]: the hashes of the table and of delivered rows in files, when they do not fit there
+//! - [`hash_digest`]: number and sum of hashes, by which two sets of rows are compared
 //! - [`spill`]: the hashes that found no room there, in a file
 //! - [`collision_check`]: the rows of spilled hashes are checked for repeated ones at the end
 //! - [`sql`]: the statements that drop repeated and known rows in the target
@@ -13,6 +14,7 @@
 
 pub(super) mod backfill;
 pub mod collision_check;
+pub mod hash_digest;
 pub mod hash_files;
 pub mod hash_set;
 pub mod row_hash;

@@ -1,5 +1,6 @@
 //! The hashes of the rows that a table has. They are fetched before a load, so that known rows are not sent at all, when that
-//! is cheaper than sending every row and comparing in the target.
+//! is cheaper than sending every row and comparing in the target; and they are added up, to find out whether the table still
+//! has the rows that it had.
 
 use std::io;
 use std::path::Path;
@@ -11,6 +12,7 @@ use sqlx::PgConnection;
 use tracing::instrument::WithSubscriber;
 use tracing::subscriber::NoSubscriber;
 
+use super::hash_digest::HashDigest;
 use super::hash_files::{DELIVERED_BYTES, HashFiles};
 use super::hash_set::{Inserted, RowHashSet};
 use crate::data_folder::free_bytes;
@@ -38,7 +40,15 @@ const HASHES_PER_INSERT: usize = 4_096;
 /// Number of rows up to which a table's hashes are always fetched.
 const ALWAYS_FETCHED_ROWS: u64 = 50_000;
 
-/// The hashes of the rows that a table has.
+/// The hashes of the rows that a table has, with their digest.
+pub struct TableHashes {
+    /// The hashes.
+    pub known: KnownHashes,
+    /// Their digest.
+    pub digest: HashDigest,
+}
+
+/// Hashes, where they are kept.
 pub enum KnownHashes {
     /// They fit into memory.
     InMemory(RowHashSet),
@@ -75,7 +85,7 @@ pub async fn known(
     before: Option<&TableState>,
     load: &LoadConfig,
     limits: Limits<'_>,
-) -> Result<Option<KnownHashes>> {
+) -> Result<Option<TableHashes>> {
     let wanted = (load.mode, load.dedupe) == (LoadMode::Append, Dedupe::RowHash);
     if !wanted || !before.is_some_and(TableState::has_elt_columns) {
         return Ok(None);
@@ -94,9 +104,33 @@ pub async fn known(
     };
     // The fetch runs without a tracing subscriber, because sqlx enters the current span for every row, which costs more
     // than the row.
-    let fetching = fetch(connection, &table, rows, &mut known).with_subscriber(NoSubscriber::default());
+    let fetching =
+        fetch(connection, &table, rows, |hashes| known.take(hashes)).with_subscriber(NoSubscriber::default());
     match fetching.await {
-        Ok(fits) => Ok(fits.then_some(known)),
+        Ok(digest) => Ok(digest.map(|digest| TableHashes { known, digest })),
+        Err(Fetching::Database(error)) => Err(fail.because(error)),
+        Err(Fetching::Disk(error)) => Err(failure::spool(error)),
+    }
+}
+
+/// The digest of the hashes of a table's rows. `None`: the table has no unique index over them, or far more than `rows` rows.
+///
+/// # Errors
+/// Database failures.
+pub async fn digest(session: &mut Session, rows: u64) -> Result<Option<HashDigest>> {
+    let table = session.table.clone();
+    let fail = Failing::at(&table, "compare the table with what an earlier run left");
+    let connection = &mut session.connection;
+    let Some(estimated) = estimate(connection, &table).await.map_err(|error| fail.because(error))? else {
+        return Ok(None);
+    };
+    // The pages of an index are half full at worst, but for those that deleted rows leave behind.
+    if estimated > rows.saturating_mul(4).saturating_add(ALWAYS_FETCHED_ROWS) {
+        return Ok(None);
+    }
+    let fetching = fetch(connection, &table, rows, |_| Ok(true)).with_subscriber(NoSubscriber::default());
+    match fetching.await {
+        Ok(digest) => Ok(digest),
         Err(Fetching::Database(error)) => Err(fail.because(error)),
         Err(Fetching::Disk(error)) => Err(failure::spool(error)),
     }
@@ -156,16 +190,17 @@ enum Fetching {
     Disk(io::Error),
 }
 
-/// Fetches the hashes of about `rows` rows. Returns whether they fit. Hashes far beyond what the index has room for do not,
-/// because the size of a target's answer is not trusted.
+/// Fetches the hashes of about `rows` rows and hands them to `take`, which says whether there was room for them. Returns their
+/// digest; `None`: they do not fit. Hashes far beyond what is expected do not, because the size of a target's answer is not
+/// trusted.
 async fn fetch(
     connection: &mut PgConnection,
     table: &TableRef,
     rows: u64,
-    known: &mut KnownHashes,
-) -> Result<bool, Fetching> {
+    mut take: impl FnMut(&[u128]) -> io::Result<bool>,
+) -> Result<Option<HashDigest>, Fetching> {
     let most = rows.saturating_mul(2).saturating_add(ALWAYS_FETCHED_ROWS);
-    let mut fetched = 0;
+    let mut digest = HashDigest::default();
     let statement =
         format!("copy (select {ROW_HASH} from {} where {ROW_HASH} is not null) to stdout (format binary)", table.sql());
     let mut messages = connection.copy_out_raw(&statement).await.map_err(Fetching::Database)?;
@@ -188,20 +223,21 @@ async fn fetch(
         }
         rest = bytes.to_vec();
         if hashes.len() >= HASHES_PER_INSERT {
-            fetched += hashes.len() as u64;
-            fits = fits && fetched <= most && known.take(&mut hashes).map_err(Fetching::Disk)?;
+            hashes.iter().for_each(|hash| digest.add_hash(*hash));
+            fits = fits && digest.rows <= most && take(&hashes).map_err(Fetching::Disk)?;
             hashes.clear();
         }
     }
-    Ok(fits && known.take(&mut hashes).map_err(Fetching::Disk)?)
+    hashes.iter().for_each(|hash| digest.add_hash(*hash));
+    Ok((fits && take(&hashes).map_err(Fetching::Disk)?).then_some(digest))
 }
 
 impl KnownHashes {
     /// Adds hashes. Returns whether there was room for them.
-    fn take(&mut self, hashes: &mut Vec<u128>) -> io::Result<bool> {
+    fn take(&mut self, hashes: &[u128]) -> io::Result<bool> {
         match self {
-            Self::InMemory(known) => Ok(hashes.drain(..).all(|hash| known.insert(hash) != Inserted::Full)),
-            Self::OnDisk(known) => hashes.drain(..).try_for_each(|hash| known.push_known(hash)).map(|()| true),
+            Self::InMemory(known) => Ok(hashes.iter().all(|hash| known.insert(*hash) != Inserted::Full)),
+            Self::OnDisk(known) => hashes.iter().try_for_each(|hash| known.push_known(*hash)).map(|()| true),
         }
     }
 }
