@@ -113,6 +113,14 @@ impl PipelineError {
         Self::Away { outage, source_name: None, problem }
     }
 
+    /// The problem of a source. `away`: the server that does not answer, if that is the problem.
+    pub(crate) fn of_source(problem: Explained, away: Option<&str>) -> Self {
+        match away {
+            Some(name) => Self::Away { outage: Outage::SourceAway, source_name: Some(name.to_owned()), problem },
+            None => Self::Extract(problem),
+        }
+    }
+
     /// Stable code people can search for.
     pub fn code(&self) -> Code {
         match self {

@@ -7,7 +7,6 @@ use elt_shared::explained::{Code, Explained};
 use reqwest::StatusCode;
 
 use crate::error::PipelineError;
-use crate::error::outage::Outage;
 use crate::humanize::size;
 
 /// Result of a step of an API source.
@@ -405,10 +404,7 @@ impl From<HttpError> for PipelineError {
                     message: error.to_string(),
                     next_step: error.next_step().into_owned(),
                 };
-                match error.is_away() {
-                    Some(url) => Self::Away { outage: Outage::SourceAway, source_name: Some(url.to_owned()), problem },
-                    None => Self::Extract(problem),
-                }
+                Self::of_source(problem, error.is_away())
             }
         }
     }

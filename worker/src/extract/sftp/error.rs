@@ -5,7 +5,6 @@ use std::time::Duration;
 use elt_shared::explained::{Code, Explained};
 
 use crate::error::PipelineError;
-use crate::error::outage::Outage;
 use crate::humanize::size;
 
 /// Result of a step of an SFTP source.
@@ -218,12 +217,7 @@ impl From<SftpError> for PipelineError {
                     message: error.to_string(),
                     next_step: error.next_step().to_owned(),
                 };
-                match error.is_away() {
-                    Some(server) => {
-                        Self::Away { outage: Outage::SourceAway, source_name: Some(server.to_owned()), problem }
-                    }
-                    None => Self::Extract(problem),
-                }
+                Self::of_source(problem, error.is_away())
             }
         }
     }
