@@ -65,13 +65,13 @@ pub enum Error {
     /// Too much in too short a time.
     #[error("too many attempts; wait {retry_after} seconds")]
     TooMany {
-        /// Seconds.
+        /// Seconds after which the request may be sent again: the header `Retry-After`.
         retry_after: u64,
     },
     /// An API token sent more requests than it may.
     #[error("the API token has sent too many requests; wait {retry_after} seconds")]
     TooManyRequests {
-        /// Seconds.
+        /// Seconds after which the request may be sent again: the header `Retry-After`.
         retry_after: u64,
     },
     /// The pool gave no connection to the control database in time. [`crate::pool::layer`] finds the reason.
@@ -321,9 +321,9 @@ pub struct Problem {
 pub struct FieldProblem {
     /// Key path: `sources[0].type`.
     pub pointer: String,
-    /// 1-based.
+    /// Line in the config's text, from 1. `None`: the problem has no place.
     pub line: Option<usize>,
-    /// 1-based.
+    /// Column in that line in characters, from 1.
     pub column: Option<usize>,
     /// What is wrong and what is expected.
     pub message: String,

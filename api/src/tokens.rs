@@ -24,7 +24,7 @@ pub struct Claims {
     pub role: Role,
     /// Id of the session, which must not have ended.
     pub jti: Uuid,
-    /// Who signed it.
+    /// The issuer, always [`ISSUER`].
     pub iss: String,
     /// Who it is for.
     pub aud: String,

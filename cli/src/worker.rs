@@ -123,7 +123,7 @@ pub fn connections(settings: &WorkerSettings) -> u32 {
 /// The worker of this process.
 ///
 /// # Errors
-/// When the proxy for sources is no address.
+/// When ELT_HTTP_PROXY is not the address of a proxy.
 pub fn settings(
     databases: &Databases,
     mut settings: WorkerSettings,

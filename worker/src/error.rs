@@ -44,7 +44,7 @@ pub enum PipelineError {
         outage: Outage,
         /// Name of the source that is away: `https://api.example.com/items`. `None`: it is not a source.
         source_name: Option<String>,
-        /// What happened.
+        /// Code, message and next step of the failure.
         problem: Explained,
     },
     /// The control database failed.
@@ -52,7 +52,7 @@ pub enum PipelineError {
     Control {
         /// What we were doing: "note the run's progress".
         doing: &'static str,
-        /// Why.
+        /// The control database's error.
         source: sqlx::Error,
     },
     /// Reading or writing a file of ours failed.
@@ -60,7 +60,7 @@ pub enum PipelineError {
     Io {
         /// What we were doing: "write the combined CSV /data/out.csv".
         doing: String,
-        /// Why.
+        /// The system's error.
         source: std::io::Error,
     },
     /// The run has several tables, each of which a run of its own loads. This one waits for them.

@@ -80,7 +80,7 @@ pub enum Part {
 pub struct Attention {
     /// What it is about.
     pub part: Part,
-    /// A sentence.
+    /// What needs attention, as a sentence.
     pub what: String,
 }
 

@@ -55,7 +55,7 @@ pub enum GrantError {
 }
 
 impl GrantError {
-    /// Stable.
+    /// Code of the refusal in problem documents.
     pub fn code(&self) -> Code {
         match self {
             Self::Name => Code::InvalidName,

@@ -17,7 +17,7 @@ use found::Found;
 /// Shorter secrets are not looked for elsewhere: they would be found everywhere.
 const SHORTEST_SOUGHT: usize = 4;
 
-/// What nobody may see of a text.
+/// The places of the secrets in a text.
 #[derive(Clone)]
 pub(super) struct Mask {
     /// In order, without overlaps.
@@ -58,7 +58,7 @@ impl Mask {
     }
 }
 
-/// A stretch of the text that nobody may see.
+/// A stretch of the text that is a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Cut {
     range: Range<usize>,

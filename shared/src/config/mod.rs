@@ -96,7 +96,7 @@ pub use transform::{Materialized, Transform};
 pub struct Checked<T> {
     /// The checked value.
     pub value: T,
-    /// Unknown keys and other things that are no error.
+    /// Unknown keys and other things that do not keep the config from running.
     pub warnings: Vec<Warning>,
 }
 

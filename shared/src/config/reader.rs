@@ -52,7 +52,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The warnings alone.
+    /// Takes the warnings out; the problems are dropped.
     pub fn into_warnings(self) -> Vec<Warning> {
         self.warnings.into_inner()
     }
@@ -102,7 +102,7 @@ pub(super) struct Field<'a> {
 
 /// A scalar whose references were looked up.
 pub(super) enum Reading {
-    /// Everything is known.
+    /// The text has no reference, or all of them are resolved.
     Known(String),
     /// A reference stays as written until a worker resolves it.
     Open(String),
@@ -119,7 +119,7 @@ pub(super) enum Piece {
 }
 
 impl<'a> Field<'a> {
-    /// The document itself.
+    /// The field of the whole document, whose path is empty.
     pub fn root(reader: &'a Reader<'a>, node: &'a Node) -> Self {
         Self { reader, path: String::new(), node }
     }
@@ -149,7 +149,7 @@ impl<'a> Field<'a> {
         self.node.place
     }
 
-    /// Notes something about this value that is no error.
+    /// Adds a warning about this value. The config can run all the same.
     pub fn warn(&self, message: impl Into<String>) {
         self.reader.warn(&self.path, self.node.place, message);
     }
@@ -159,7 +159,7 @@ impl<'a> Field<'a> {
         self.reader.problem(&join(&self.path, &entry.key.text), entry.key_place, NO_VALUE);
     }
 
-    /// Notes something about a key of this mapping that is no error.
+    /// Adds a warning about a key of this mapping. The config can run all the same.
     pub fn warn_of_key(&self, entry: &Entry, message: impl Into<String>) {
         self.reader.warn(&join(&self.path, &entry.key.text), entry.key_place, message);
     }
@@ -305,7 +305,7 @@ impl<'a> Field<'a> {
         None
     }
 
-    /// true or false.
+    /// Reads `true` or `false`. `None`: it is another value, which was reported as a problem.
     pub fn flag(&self) -> Option<bool> {
         self.parsed(|text| match text.to_ascii_lowercase().as_str() {
             "true" | "yes" | "on" | "1" => Ok(true),

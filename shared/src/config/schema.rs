@@ -63,7 +63,7 @@ pub enum OnExtraColumn {
 /// `max_rejected`: either bound may be written.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RejectLimit {
-    /// Rows.
+    /// Number of rejected rows that a run may have; more fail it. `None`: any number.
     pub rows: Option<u64>,
     /// Percent of the rows read, 0 to 100.
     pub percent: Option<f64>,

@@ -36,7 +36,7 @@ pub(super) fn parse(text: &str, effort: &Effort) -> Result<Node, ConfigProblem> 
         let position = text.len() - body.len() + position;
         return Err(at_byte(text, position, "a byte order mark may only be the first character of the text"));
     }
-    // Thousands of them take the parsers seconds, and nobody needs one.
+    // They are refused because thousands of them take the parsers seconds, and a config can be written without them.
     if body.split(['\n', '\r']).any(|line| line.starts_with("%TAG")) {
         return Err(problem("%TAG directives are not allowed"));
     }

@@ -122,7 +122,7 @@ pub async fn check_for_proxy(settings: &NetworkSettings, host: &str) -> Result<(
 }
 
 /// Checks a host that another server connects to for us, as it sees it: behind a jump host a name may lead to addresses that
-/// nobody here knows. An address is checked as any other. A name must not be refused, and with `ELT_NET_ALLOW` it must be
+/// this machine does not know. An address is checked as any other. A name must not be refused, and with `ELT_NET_ALLOW` it must be
 /// allowed as a name.
 ///
 /// # Errors

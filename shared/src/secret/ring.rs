@@ -198,7 +198,7 @@ impl KeyRing {
 }
 
 impl CurrentKey {
-    /// Its id.
+    /// The key's id, which stands in front of everything that it seals.
     pub fn id(&self) -> &str {
         &self.0[0].id
     }

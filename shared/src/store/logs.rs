@@ -13,19 +13,19 @@ use super::newest_rows;
 /// One line as a process wrote it.
 #[derive(Debug, Clone)]
 pub struct NewLine {
-    /// When.
+    /// When the line was written, by the clock of its process.
     pub at: DateTime<Utc>,
     /// `ERROR`, `WARN`, `INFO`, `DEBUG` or `TRACE`.
     pub level: String,
-    /// Module path.
+    /// Path of the Rust module that logged it: `elt_worker::jobs`.
     pub target: String,
-    /// The sentence.
+    /// The message without its fields.
     pub message: String,
     /// Fields of the event and its spans.
     pub fields: Value,
     /// The run it is about.
     pub run_id: Option<Uuid>,
-    /// OpenTelemetry trace.
+    /// Id of the OpenTelemetry trace, 32 hexadecimal digits. `None`: the line belongs to no trace.
     pub trace_id: Option<String>,
     /// Which process wrote it.
     pub process: String,
@@ -34,21 +34,21 @@ pub struct NewLine {
 /// One line as it is kept.
 #[derive(Debug, Clone, FromRow)]
 pub struct Line {
-    /// Sorts as written.
+    /// Number of the line; greater numbers were written later.
     pub id: i64,
-    /// When.
+    /// When the line was written, by the clock of its process.
     pub at: DateTime<Utc>,
     /// `ERROR`, `WARN`, `INFO`, `DEBUG` or `TRACE`.
     pub level: String,
-    /// Module path.
+    /// Path of the Rust module that logged it: `elt_worker::jobs`.
     pub target: String,
-    /// The sentence.
+    /// The message without its fields.
     pub message: String,
     /// Fields of the event and its spans.
     pub fields: Value,
     /// The run it is about.
     pub run_id: Option<Uuid>,
-    /// OpenTelemetry trace.
+    /// Id of the OpenTelemetry trace, 32 hexadecimal digits. `None`: the line belongs to no trace.
     pub trace_id: Option<String>,
     /// Which process wrote it.
     pub process: String,

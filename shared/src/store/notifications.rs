@@ -288,7 +288,7 @@ pub struct Notification {
     pub destination: String,
     /// What became of it.
     pub state: NotificationState,
-    /// Tries so far.
+    /// Number of times that sending was tried.
     pub attempt: i32,
     /// When it is due, or when another worker takes it after the loss of the one that sends it.
     pub next_try_at: DateTime<Utc>,

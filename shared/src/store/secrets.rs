@@ -30,7 +30,7 @@ pub struct StoredSecret {
     pub created_by: String,
     /// When its value, description or grants changed last.
     pub updated_at: DateTime<Utc>,
-    /// As `created_by`.
+    /// Username of the admin who gave the newest value.
     pub updated_by: String,
 }
 

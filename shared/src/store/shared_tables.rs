@@ -20,7 +20,7 @@ pub struct SharedTable {
     pub stale: Option<bool>,
     /// Who has shared it.
     pub granted_by: String,
-    /// When.
+    /// When the table was shared with the user.
     pub granted_at: DateTime<Utc>,
 }
 

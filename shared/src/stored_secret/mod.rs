@@ -65,7 +65,7 @@ pub enum SecretError {
 }
 
 impl SecretError {
-    /// Stable.
+    /// Code of the refusal in problem documents.
     pub fn code(&self) -> Code {
         match self {
             Self::Name => Code::InvalidSecretName,

@@ -6,7 +6,7 @@
 //! # Layout
 //! - [`work_folders`]: folders of attempts whose worker was killed
 //! - [`combined_csvs`]: combined CSVs of earlier config versions, and unfinished ones
-//! - [`uploads`]: uploads to inboxes that nobody finished
+//! - [`uploads`]: unfinished uploads to inboxes
 
 mod combined_csvs;
 mod uploads;

@@ -210,7 +210,7 @@ impl Decision {
 
 /// The reason why an attempt has no report.
 enum Failure {
-    /// It failed.
+    /// The pipeline ended with an error.
     Error(PipelineError),
     /// It was dropped because it did not end in time.
     CutOff,

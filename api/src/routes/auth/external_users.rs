@@ -53,7 +53,7 @@ pub(super) enum Refusal {
 }
 
 impl Refusal {
-    /// Stable.
+    /// Code of the refusal in problem documents.
     pub(super) fn code(&self) -> Code {
         match self {
             Self::OtherBrowser => Code::OtherBrowser,

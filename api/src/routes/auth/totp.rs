@@ -175,7 +175,7 @@ async fn begin_second_factor(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct FirstCode {
-    /// Six digits.
+    /// The six digits that the app shows.
     #[schema(value_type = String, format = Password)]
     code: Secret,
 }

@@ -30,7 +30,7 @@ pub fn router() -> OpenApiRouter<AppState> {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes the form")]
 pub struct YamlForm {
-    /// The YAML.
+    /// The text of the YAML, as bytes of a form field.
     #[schema(value_type = String, format = Binary)]
     pub file: Vec<u8>,
 }
@@ -48,7 +48,7 @@ struct UploadAnswer {
     created: bool,
     /// Whether a run can be made of it.
     runnable: bool,
-    /// Why not.
+    /// Why the config cannot run; empty when it can.
     problems: Vec<FieldProblem>,
     /// Everything worth knowing: the problems first, then unknown keys and other things that stop nothing.
     warnings: Vec<FieldProblem>,
@@ -130,7 +130,7 @@ struct Validation {
     runnable: bool,
     /// Pipeline name.
     name: Option<String>,
-    /// What is wrong.
+    /// Every problem of the text, with its place; empty when it can run.
     problems: Vec<FieldProblem>,
     /// What to look at.
     warnings: Vec<FieldProblem>,

@@ -27,7 +27,7 @@ use crate::error::{Error, Problem, Result};
 use crate::extract::{Json, Path};
 use crate::idempotency::IdempotencyKey;
 
-/// What to run.
+/// The config version to run, and how.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StartRun {

@@ -319,7 +319,7 @@ fn login(section: &Section<'_>, service: BucketService) -> Option<BucketLogin> {
     }
 }
 
-/// A key without which nobody is let in. Public buckets are read with `credentials: anonymous`, which must be said.
+/// A key that a login needs. Public buckets are read with `credentials: anonymous`, which must be said.
 fn needed(section: &Section<'_>, name: &str) -> Option<Secret> {
     if !section.wrote(name) {
         section.problem(format!("missing key {name:?}; a public bucket is read with `credentials: anonymous`"));

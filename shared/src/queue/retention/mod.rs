@@ -76,7 +76,7 @@ pub struct Keep {
     pub quarantine: u16,
     /// Newest config versions of each pipeline whose combined CSV stays in the data folder.
     pub outputs: u32,
-    /// Days: uploads to inboxes that nobody goes on with.
+    /// Days: unfinished uploads to inboxes that receive no more bytes.
     pub uploads: u16,
 }
 

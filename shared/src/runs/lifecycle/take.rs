@@ -21,7 +21,7 @@ use crate::target::TargetPlace;
 pub enum Taken {
     /// An attempt of its run began.
     Begun {
-        /// The attempt.
+        /// The attempt that has begun.
         started: Box<Started>,
         /// Whether a limit counts the run, so that its end may let others begin: call [`release`] then.
         is_limited: bool,

@@ -196,9 +196,9 @@ pub async fn signer(db: &mut PgConnection) -> sqlx::Result<Option<String>> {
 /// Rows of the audit that one key signed.
 #[derive(Debug, Clone, FromRow)]
 pub struct SignedRows {
-    /// The key.
+    /// Id of the key that signed the rows.
     pub key_id: String,
-    /// How many.
+    /// Number of rows that the key signed.
     pub rows: i64,
     /// When the last of them was written.
     pub last_at: DateTime<Utc>,

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::runs::RunKind;
 
-/// Which failed runs.
+/// Filters of failed runs. A run must match all of them.
 #[derive(Debug, Clone, Default)]
 pub struct FailedFilter<'a> {
     /// Only runs that failed at this instant or later.

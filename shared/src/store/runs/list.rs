@@ -32,7 +32,7 @@ pub async fn find_all(db: impl PgExecutor<'_>, ids: &[Uuid]) -> sqlx::Result<Vec
 pub struct LiveRuns {
     /// Not started, or waiting for another attempt.
     pub queued: i64,
-    /// At work.
+    /// Number of runs that a worker executes now.
     pub running: i64,
     /// Whether it ever had a run.
     pub had_any: bool,
@@ -77,7 +77,7 @@ pub async fn live_previews_of(db: &mut PgConnection, created_by: &str) -> sqlx::
 /// One start of a run.
 #[derive(Debug, Clone, FromRow)]
 pub struct AttemptRow {
-    /// Counts the starts.
+    /// Number of the attempt: every start of the run raises it by one.
     pub epoch: i64,
     /// Who worked on it.
     pub worker_id: String,

@@ -98,7 +98,7 @@ pub struct Run {
     pub retry_of: Option<Uuid>,
     /// The backfill that made it.
     pub backfill_id: Option<Uuid>,
-    /// The run that made it for one of its tables. `None`: it is not one of several runs that belong together.
+    /// The run that made it for one of its tables. `None`: the run is not a part of a whole run.
     pub part_of: Option<Uuid>,
     /// When it made a run for each of its tables. `None`: it loads itself, or has not come to that yet.
     pub divided_at: Option<DateTime<Utc>>,
@@ -143,7 +143,7 @@ pub struct Run {
     pub progress: Option<Value>,
     /// Starts that count against `max_attempts`.
     pub attempt: i32,
-    /// Bound of `attempt`.
+    /// Attempts after which a failure that may pass fails the run for good.
     pub max_attempts: i32,
     /// Raised by every start.
     pub epoch: i64,
@@ -293,7 +293,7 @@ pub async fn create(db: impl PgExecutor<'_>, new: NewRun<'_>) -> sqlx::Result<Ru
     .await
 }
 
-/// One run.
+/// A run by its id. `None`: it does not exist.
 pub async fn find(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<Option<Run>> {
     sqlx::query_as(sqlx::AssertSqlSafe(format!("select {COLUMNS} from runs where id = $1")))
         .bind(id)

@@ -206,7 +206,7 @@ impl HttpError {
         }
     }
 
-    /// The URL that is away: nobody answered in several attempts, or a server answered that it cannot answer now. `None`:
+    /// The URL that is away: no server answered in several attempts, or a server answered that it cannot answer now. `None`:
     /// the failure may be the request's own, such as a status 500 or an answer that takes too long.
     fn is_away(&self) -> Option<&str> {
         let error = match self {

@@ -31,7 +31,7 @@ const STAND_IN: &str = "each-value";
 
 /// What the requests for all values brought.
 pub(super) struct Fetched {
-    /// The rows.
+    /// File with the rows of all requests.
     pub(super) file: InputFile,
     /// Values that were skipped.
     pub(super) left_out: Vec<LeftOut>,

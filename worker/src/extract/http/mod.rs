@@ -15,7 +15,7 @@
 //! - [`for_each`]: the requests once for each value of another source or of the target
 //! - [`incremental`]: the cursors of rows, and what a source is asked for
 //! - [`look`]: whether there may be something new, in one request
-//! - [`doubts`]: what is told in the report because rows may be missing
+//! - [`doubts`]: warnings of the report because rows may be missing
 //! - [`propose`]: a config that fits an answer, with the reasons
 //! - [`limits`]: how long and how much
 //! - [`error`]: why it failed, as a sentence

@@ -102,7 +102,7 @@ impl StoreError {
         }
     }
 
-    /// The place that is away: nobody answered, the connection broke, or the server cannot answer now, in several attempts.
+    /// The place that is away: no server answered, the connection broke, or the server cannot answer now, in several attempts.
     fn is_away(&self) -> Option<&str> {
         let Self::GaveUp { error, .. } = self else { return None };
         match &**error {

@@ -75,7 +75,7 @@ impl SftpError {
         matches!(self, Self::Unreachable { .. } | Self::Silent { .. } | Self::Lost { .. })
     }
 
-    /// The server that is away: nobody answered, or the connection broke, in several attempts.
+    /// The server that is away: it did not answer, or the connection broke, in several attempts.
     fn is_away(&self) -> Option<&str> {
         let Self::GaveUp { error, .. } = self else { return None };
         match &**error {

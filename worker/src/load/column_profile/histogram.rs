@@ -119,7 +119,7 @@ impl Histogram {
         (self.log, self.scale) = (log, scale_of(log));
     }
 
-    /// The buckets to show. `None`: there are no values.
+    /// The buckets to show. `None`: the column has no values.
     pub fn buckets(mut self) -> Option<Buckets> {
         loop {
             let (low, high) = self.used()?;

@@ -42,7 +42,7 @@ const ALWAYS_FETCHED_ROWS: u64 = 50_000;
 pub enum KnownHashes {
     /// They fit into memory.
     InMemory(RowHashSet),
-    /// They do not.
+    /// They do not fit into memory, and are in files of the work folder.
     OnDisk(HashFiles),
 }
 

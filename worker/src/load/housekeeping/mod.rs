@@ -69,13 +69,13 @@ pub async fn after_load(context: &RunContext, keep: Keep) -> Result<()> {
 
 /// Old rows in the schema of a table, and what they are judged by.
 pub struct Housekeeping<'a> {
-    /// The target.
+    /// Connection to the target.
     pub target: &'a mut PgConnection,
     /// The control database, which says which runs are still there.
     pub control: &'a PgPool,
     /// The table that was loaded into. All tables of its schema share elt's own.
     pub table: &'a TableRef,
-    /// What stays.
+    /// Days and numbers that the settings say stay.
     pub keep: Keep,
 }
 

@@ -44,7 +44,7 @@ pub(super) struct Kept {
     endpoint: Endpoint,
     db: PgPool,
     keys: Arc<KeyRing>,
-    /// Names the grant.
+    /// Hash of token endpoint, client and first refresh token, by which the grant is found in the control database.
     hash: String,
     /// Proves that the config knows the client's secret with which an access token was got, and asks for the same as it.
     client: String,
@@ -151,7 +151,7 @@ impl Kept {
             access: access.as_ref().ok().map(|token| token.value().clone()),
             client: self.client.clone(),
         };
-        // A new refresh token is kept also when the access token beside it is of no use.
+        // A new refresh token is kept also when the access token beside it cannot be used.
         let valid_for = if access.is_ok() { valid_for.unwrap_or(UNKNOWN_VALIDITY) } else { Duration::ZERO };
         // PostgreSQL has no time as far ahead as some servers say, and the answer could not be kept.
         let valid_for = valid_for.min(LONGEST_VALID);

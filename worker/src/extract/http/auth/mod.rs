@@ -94,7 +94,7 @@ enum LogInWith<'a> {
 #[derive(Default)]
 struct State {
     current: Option<Login>,
-    /// Counts the logins.
+    /// Number of the login that got the token, so that only the first of several refused requests logs in again.
     number: u64,
     /// The newest answer of a kept grant whose token was refused.
     refused: Option<i64>,

@@ -16,7 +16,7 @@ const DEEPEST: usize = 4;
 
 /// The values of an answer.
 pub(super) enum Document {
-    /// One value.
+    /// A JSON document: one value, usually an object or a list.
     One(Value),
     /// Objects one after the other, such as NDJSON.
     Several(Vec<Value>),
