@@ -4,13 +4,13 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 
 use super::Checked;
-use super::effort::Effort;
 use super::error::{ConfigError, ConfigProblem, Warning, shortened};
 use super::keys::{Choice, Key, Variant, either};
 use super::mask::{self, Mask};
 use super::node::{Entry, Node, Place, Scalar, Style, Value};
 use super::resolve::{Part, Resolve, SecretRefusal, add_secret_names, is_one_secret, parts};
 use super::section::Section;
+use super::time_limit::TimeLimit;
 use super::tree;
 
 /// The problem of a key without a value. Such a key must not count as absent, because the default would then silently
@@ -24,7 +24,7 @@ const MOST_TOLD: usize = 100;
 pub(super) struct Reader<'a> {
     resolve: &'a dyn Resolve,
     mask: &'a Mask,
-    effort: &'a Effort,
+    time_limit: &'a TimeLimit,
     problems: RefCell<Vec<ConfigProblem>>,
     /// Why the first secret was refused that the config does not get.
     refusal: Cell<Option<SecretRefusal>>,
@@ -33,10 +33,10 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// A reader that resolves references with `resolve`, keeps what `mask` hides out of its messages, and stops once
-    /// `effort` is spent.
-    pub fn new(resolve: &'a dyn Resolve, mask: &'a Mask, effort: &'a Effort) -> Self {
+    /// the time is up.
+    pub fn new(resolve: &'a dyn Resolve, mask: &'a Mask, time_limit: &'a TimeLimit) -> Self {
         let (problems, refusal, warnings) = Default::default();
-        Self { resolve, mask, effort, problems, refusal, warnings }
+        Self { resolve, mask, time_limit, problems, refusal, warnings }
     }
 
     /// The outcome: the value, unless the walk met a problem.
@@ -367,7 +367,7 @@ impl<'a> Field<'a> {
 
     /// The entries of a mapping.
     pub fn entries(&self) -> Option<&'a [Entry]> {
-        if self.reader.effort.is_spent() {
+        if self.reader.time_limit.is_over() {
             self.problem(tree::stopped().message);
             return None;
         }

@@ -98,7 +98,7 @@ async fn upload(
 /// # Errors
 /// When the text is not one YAML mapping, when no thread is free for the check, or when the check takes too long.
 pub async fn check(state: &AppState, text: String) -> Result<Upload> {
-    state.checks.run(move |effort| Upload::check_within(text, &effort)).await
+    state.checks.run(move |time_limit| Upload::check_within(text, &time_limit)).await
 }
 
 /// Keeps a YAML as the next version, or finds the version it already is, for a caller who wants to run it.

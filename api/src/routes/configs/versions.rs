@@ -170,7 +170,8 @@ async fn masked(state: &AppState, config: &ConfigVersion) -> Result<String> {
         return Ok(masked.to_owned());
     }
     let text = config.open(&state.keys)?;
-    let masked = state.checks.run(move |effort| Ok(Document::parse_within(text.expose(), &effort)?.masked())).await;
+    let masked =
+        state.checks.run(move |time_limit| Ok(Document::parse_within(text.expose(), &time_limit)?.masked())).await;
     masked.map_err(|error| match error {
         Error::Config(error) => Error::internal("read a stored config", error),
         other => other,

@@ -7,7 +7,7 @@ use super::files;
 use super::place_keys::PlaceOptions;
 use crate::config::keys::{Key, Shape, joined};
 use crate::config::reader::{Field, Reading};
-use crate::config::secrecy::masked_path;
+use crate::config::secret_detection::masked_path;
 use crate::config::section::Section;
 use crate::secret::Secret;
 

@@ -8,7 +8,7 @@ use crate::config::keys::{Choice, Key, Shape};
 use crate::config::mask;
 use crate::config::node::{Scalar, Style};
 use crate::config::reader::{Field, Piece};
-use crate::config::secrecy::is_secret_parameter;
+use crate::config::secret_detection::is_secret_parameter;
 use crate::config::section::Section;
 
 /// The HTTP method of a request.

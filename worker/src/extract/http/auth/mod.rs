@@ -2,19 +2,19 @@
 //!
 //! # Layout
 //! - [`Authenticator`]: what a request gets before it is sent, and what happens when an API refuses it
-//! - [`oauth2`], [`assertion`]: the token request of OAuth 2.0; [`kept`]: refresh tokens, which the control database keeps
+//! - [`oauth2`], [`assertion`]: the token request of OAuth 2.0; [`refresh_token`]: refresh tokens, which the control database keeps
 //! - [`login`]: a login request of the config; [`signature`]: a signature over each request
 //! - [`endpoint`]: one request to a token endpoint; [`token`]: a token it gave
-//! - [`remembered`]: what the extractions of one process share
+//! - [`token_cache`]: what the extractions of one process share
 
 mod assertion;
 mod endpoint;
-mod kept;
 mod login;
 mod oauth2;
-mod remembered;
+mod refresh_token;
 mod signature;
 mod token;
+mod token_cache;
 
 use std::sync::Arc;
 
@@ -29,10 +29,10 @@ use sqlx::PgPool;
 use tokio::sync::Mutex;
 
 use self::endpoint::Endpoint;
-use self::kept::Kept;
-use self::remembered::Identity;
-pub use self::remembered::SourceTokens;
+use self::refresh_token::KeptGrant;
 use self::token::Token;
+use self::token_cache::Identity;
+pub use self::token_cache::SourceTokens;
 use super::client::Clients;
 use super::cookies::Cookies;
 use super::error::{HttpError, Result};
@@ -87,7 +87,7 @@ struct Logins<'a> {
 
 enum LogInWith<'a> {
     OAuth2(&'a OAuth2),
-    Kept(Box<Kept>),
+    KeptGrant(Box<KeptGrant>),
     Request(&'a LoginRequest),
 }
 
@@ -124,7 +124,7 @@ impl<'a> Authenticator<'a> {
             ApiAuth::OAuth2(config) => {
                 let with = match &config.grant {
                     Grant::RefreshToken(_) => {
-                        LogInWith::Kept(Box::new(Kept::new(config, endpoint(), net.control, net.tokens)?))
+                        LogInWith::KeptGrant(Box::new(KeptGrant::new(config, endpoint(), net.control, net.tokens)?))
                     }
                     _ => LogInWith::OAuth2(config),
                 };
@@ -216,7 +216,7 @@ impl<'a> Logins<'a> {
     }
 
     async fn log_in(&self, refused: Option<i64>, rows: &Url, cookies: &Cookies) -> Result<Login> {
-        if let LogInWith::Kept(kept) = &self.with {
+        if let LogInWith::KeptGrant(kept) = &self.with {
             let got = kept.access(refused).await?;
             return Ok(Login { token: Some(Arc::new(got.token)), version: Some(got.version), was_good: !got.is_new });
         }
@@ -230,7 +230,7 @@ impl<'a> Logins<'a> {
                 let answer = self.endpoint.ask(&question).await?;
                 Some(oauth2::given(&question, &answer)?.access?)
             }
-            LogInWith::Kept(_) => None,
+            LogInWith::KeptGrant(_) => None,
         };
         let token = token.map(Arc::new);
         if let Some(token) = &token {

@@ -22,8 +22,8 @@ use super::super::error::{HttpError, Result};
 use super::super::request::{parse, shown};
 use super::endpoint::Endpoint;
 use super::oauth2::{self, Given};
-use super::remembered::{Identity, SourceTokens};
 use super::token::{LONGEST_VALID, Token};
+use super::token_cache::{Identity, SourceTokens};
 
 /// Longest time for asking the token endpoint, with all attempts.
 const ASK_WITHIN: Duration = Duration::from_secs(40);
@@ -39,7 +39,7 @@ const UNKNOWN_VALIDITY: Duration = Duration::from_mins(5);
 
 /// A grant whose tokens are kept in the control database.
 #[derive(Clone)]
-pub(super) struct Kept {
+pub(super) struct KeptGrant {
     config: Arc<OAuth2>,
     endpoint: Endpoint,
     db: PgPool,
@@ -60,7 +60,7 @@ pub(super) struct KeptToken {
     pub(super) is_new: bool,
 }
 
-impl Kept {
+impl KeptGrant {
     pub(super) fn new(config: &OAuth2, endpoint: Endpoint, db: &PgPool, tokens: &SourceTokens) -> Result<Self> {
         let url = shown(&parse(config.token_url.expose())?);
         let Some(keys) = tokens.keys.clone() else {
