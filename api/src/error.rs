@@ -86,7 +86,7 @@ pub enum Error {
     /// A bug, or a machine in trouble. The caller learns nothing about it.
     #[error("{doing}")]
     Internal {
-        /// What we were doing.
+        /// What the API was doing: `sign a token`.
         doing: &'static str,
         /// Why it failed.
         source: Box<dyn std::error::Error + Send + Sync>,
@@ -139,7 +139,7 @@ impl Error {
         Self::limit(StatusCode::SERVICE_UNAVAILABLE, problem, Some(DATABASE_RETRY_SECONDS))
     }
 
-    /// Something of ours failed.
+    /// A failure that is not the client's fault. `doing` says what failed, for the log; the client learns nothing of it.
     pub fn internal(doing: &'static str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Internal { doing, source: source.into() }
     }
@@ -308,7 +308,7 @@ pub struct Problem {
     /// Places in the YAML that was sent.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldProblem>,
-    /// The path asked for.
+    /// Path of the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub instance: Option<String>,
     /// Finds this request's log lines.

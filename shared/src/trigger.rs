@@ -120,7 +120,7 @@ pub struct Plan<'a> {
     pub timezone: Tz,
     /// The cron schedule. `None`: the schedule watches its sources.
     pub cron: Option<&'a ScheduleConfig>,
-    /// Whether it compares fingerprints.
+    /// Whether its ticks look for changes of the sources.
     pub monitor: bool,
     /// Where its tickets go.
     pub queue: &'a str,

@@ -40,7 +40,7 @@ pub enum PipelineError {
     /// took effect is unknown.
     #[error("{problem}")]
     Away {
-        /// The kind of outage.
+        /// What is away, which decides the pauses between attempts.
         outage: Outage,
         /// Name of the source that is away: `https://api.example.com/items`. `None`: it is not a source.
         source_name: Option<String>,

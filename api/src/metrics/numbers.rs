@@ -40,7 +40,7 @@ struct Known {
     numbers: Option<(Arc<Numbers>, Instant)>,
     /// A reading is under way.
     reading: bool,
-    /// The last reading failed.
+    /// Whether the last reading failed.
     failed: bool,
 }
 

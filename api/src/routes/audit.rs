@@ -167,7 +167,7 @@ async fn verify(State(state): State<AppState>, _caller: Allowed<Manage>) -> Resu
     }))
 }
 
-/// How an export looks.
+/// Format and range of an export.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct ExportQuery {

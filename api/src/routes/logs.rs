@@ -53,13 +53,13 @@ pub struct LineView {
     pub target: String,
     /// The message without its fields.
     pub message: String,
-    /// What else was said.
+    /// Fields of the line, such as `rows`.
     pub fields: Value,
     /// The run it is about.
     pub run_id: Option<Uuid>,
     /// Id of the OpenTelemetry trace, 32 hexadecimal digits. `None`: the line belongs to no trace.
     pub trace_id: Option<String>,
-    /// Which process wrote it.
+    /// Process that wrote it, as `host:pid`.
     pub process: String,
 }
 

@@ -32,7 +32,7 @@ pub fn router() -> OpenApiRouter<AppState> {
 /// A pause of a pipeline, a queue or everything.
 #[derive(Serialize, ToSchema)]
 pub struct PauseView {
-    /// What it is about.
+    /// What is paused: a pipeline, a queue or everything.
     scope: PauseScope,
     /// Name of the pipeline or the queue; empty for everything.
     #[schema(example = "orders")]

@@ -44,7 +44,7 @@ text_enum! {
         /// The new run is left out and counted.
         #[default]
         Skip = "skip",
-        /// The new run waits.
+        /// The new run waits in the queue for the end of the earlier one.
         Queue = "queue",
     }
 }

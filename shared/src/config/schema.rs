@@ -54,9 +54,9 @@ pub enum OnBadRow {
 pub enum OnExtraColumn {
     /// It is added to the table.
     Evolve,
-    /// It is left out.
+    /// The column is left out.
     Ignore,
-    /// It fails the run.
+    /// The column fails the run.
     Fail,
 }
 

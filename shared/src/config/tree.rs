@@ -100,7 +100,7 @@ struct Builder {
     open: Vec<Open>,
     anchored: HashMap<String, Anchored>,
     root: Option<Node>,
-    /// All values so far.
+    /// Number and bytes of all values that were built so far.
     spent: Cost,
     /// Copies of values behind anchors.
     kept: Cost,

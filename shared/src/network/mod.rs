@@ -36,7 +36,7 @@ pub enum NetworkError {
     NotFound {
         /// As written in the config.
         host: String,
-        /// What the resolver said.
+        /// Error of the resolver.
         source: std::io::Error,
     },
     /// Looking up or connecting took too long.
@@ -46,7 +46,7 @@ pub enum NetworkError {
         host: String,
         /// Port.
         port: u16,
-        /// How long we waited.
+        /// Time that was waited.
         after: Duration,
     },
     /// No address accepted a connection.

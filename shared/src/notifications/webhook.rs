@@ -39,7 +39,7 @@ pub enum SendError {
     /// The receiver refused the message.
     #[error("the receiver answered {0}")]
     Answer(StatusCode),
-    /// There is no connection.
+    /// No connection could be made, for this reason.
     #[error("the receiver could not be reached: {0}")]
     Unreachable(String),
 }

@@ -85,7 +85,7 @@ pub struct Failure<'a> {
 text_enum! {
     /// How an attempt of a run ended. The first three end the run, too.
     pub enum AttemptEnd {
-        /// It completed the work.
+        /// The attempt did the work of its run.
         Succeeded = "succeeded",
         /// It failed, and the run with it.
         Failed = "failed",

@@ -27,7 +27,7 @@ pub struct NewLine {
     pub run_id: Option<Uuid>,
     /// Id of the OpenTelemetry trace, 32 hexadecimal digits. `None`: the line belongs to no trace.
     pub trace_id: Option<String>,
-    /// Which process wrote it.
+    /// Process that wrote it, as `host:pid`.
     pub process: String,
 }
 
@@ -50,7 +50,7 @@ pub struct Line {
     pub run_id: Option<Uuid>,
     /// Id of the OpenTelemetry trace, 32 hexadecimal digits. `None`: the line belongs to no trace.
     pub trace_id: Option<String>,
-    /// Which process wrote it.
+    /// Process that wrote it, as `host:pid`.
     pub process: String,
 }
 

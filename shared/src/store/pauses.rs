@@ -24,7 +24,7 @@ text_enum! {
 /// A pause of a pipeline, a queue or everything.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow, Serialize, Deserialize)]
 pub struct Pause {
-    /// What it is about.
+    /// What is paused: a pipeline, a queue or everything.
     pub scope: PauseScope,
     /// Name of the pipeline or the queue; empty for everything.
     pub name: String,

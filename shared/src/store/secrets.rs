@@ -16,7 +16,7 @@ const MOST_USES: i64 = 1_000;
 pub struct StoredSecret {
     /// As configs refer to it.
     pub name: String,
-    /// What it is for.
+    /// What the secret is used for, in the words of an admin.
     pub description: String,
     /// Names of the pipelines that may use it; `*` alone: all of them.
     pub pipelines: Vec<String>,

@@ -16,7 +16,7 @@ pub enum TargetError {
     /// The default target is another database than the config names.
     #[error("the config names the database {named}, but the default target is the database {default}")]
     OtherDatabase {
-        /// What the config says.
+        /// Name of the database in the config.
         named: String,
         /// What the default target is.
         default: String,

@@ -23,7 +23,7 @@ pub enum WantedFiles {
     All,
     /// Only their names, to find the tables of a pattern. A file on a server is not fetched, unless other files are in it.
     Names(TablePattern),
-    /// Those of one table.
+    /// Only the files of one table.
     OfTable {
         /// The pattern of the tables.
         pattern: TablePattern,

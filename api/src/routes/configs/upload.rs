@@ -40,7 +40,7 @@ pub struct YamlForm {
 struct UploadAnswer {
     /// `YAML uploaded successfully`
     message: &'static str,
-    /// Which version it is.
+    /// Number of the version among those of its pipeline, from 1.
     version: i32,
     /// Names the version in other calls.
     id: i64,
@@ -132,7 +132,7 @@ struct Validation {
     name: Option<String>,
     /// Every problem of the text, with its place; empty when it can run.
     problems: Vec<FieldProblem>,
-    /// What to look at.
+    /// Warnings, which do not keep the config from running.
     warnings: Vec<FieldProblem>,
     /// When the config would run by itself; `null` when it cannot run.
     timing: Option<Timing>,

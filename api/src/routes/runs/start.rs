@@ -197,7 +197,7 @@ async fn can_be_undone(tx: &mut PgConnection, run: &Run, pipeline: &PipelineConf
     if pipeline.load.mode != LoadMode::Append {
         return Err(Error::conflict(
             Code::CannotUndo,
-            "a run that merges or replaces overwrote rows, which nobody kept",
+            "a run that merges or replaces overwrote rows, and what they were before is not kept",
             "Restore the table from a backup, or load the older files again.",
         ));
     }

@@ -14,7 +14,7 @@ use uuid::Uuid;
 pub struct RunView {
     /// Sorts by time.
     pub id: Uuid,
-    /// The work it does.
+    /// What the run does: `run`, `plan`, `check`, `verify`, `test_connection`, `replay` or `undo`.
     pub kind: RunKind,
     /// The config version it executes.
     pub config_id: i64,
@@ -212,7 +212,7 @@ impl From<Run> for RunView {
 pub struct AttemptView {
     /// Number of the attempt: every start of the run raises it by one.
     epoch: i64,
-    /// Who worked on it.
+    /// Id of the worker that executed the attempt.
     worker_id: String,
     started_at: DateTime<Utc>,
     /// When it ended, however it did.

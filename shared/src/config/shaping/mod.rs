@@ -119,7 +119,7 @@ pub enum Keep {
     /// Every column stays.
     #[default]
     All,
-    /// These, in this order.
+    /// Only these columns stay, in this order.
     Only(Vec<Named>),
     /// Every column stays but these.
     Without(Vec<Named>),

@@ -20,7 +20,7 @@ pub struct S3Source {
     pub region: Option<String>,
     /// Address of a server that is not the service's own. `None`: the service's own.
     pub endpoint: Option<String>,
-    /// How elt identifies itself.
+    /// Access key or account with which requests are signed.
     pub login: BucketLogin,
     /// The only authorities that may have signed the server's certificate, in PEM form.
     pub authorities: Option<Secret>,
@@ -46,7 +46,7 @@ impl S3Source {
 /// The address of objects: `s3://bucket/prefix/*.csv`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct BucketUrl {
-    /// Whose protocol is spoken.
+    /// Service whose protocol the bucket's server speaks.
     pub service: BucketService,
     /// Name of the bucket or container.
     pub bucket: String,

@@ -33,7 +33,7 @@ pub(super) struct Content<'a> {
     pub action: &'a str,
     pub object: Option<&'a str>,
     pub outcome: &'a str,
-    /// As PostgreSQL writes it.
+    /// Details as JSON text, spelled as PostgreSQL prints `jsonb`, because the hash is over this text.
     pub detail: &'a str,
     pub request_id: Option<&'a str>,
 }

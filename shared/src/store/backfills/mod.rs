@@ -83,7 +83,7 @@ pub struct Backfill {
 const COLUMNS: &str = "id, config_id, name, target_table, from_at, to_at, window_size, parallel, max_attempts, queue, state, \
                        created_by, created_at, canceled_by, finished_at";
 
-/// What is asked for.
+/// A backfill that is not stored yet.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct NewBackfill<'a> {
     pub config_id: i64,

@@ -26,7 +26,7 @@ pub struct FailedFilter<'a> {
 pub struct FailedRun {
     /// The run.
     pub id: Uuid,
-    /// The work it does.
+    /// What the run does: a run, replay or undo.
     pub kind: RunKind,
     /// The run whose rejected rows it loads, or whose rows it deletes.
     pub subject_id: Option<Uuid>,

@@ -79,7 +79,7 @@ pub async fn live_previews_of(db: &mut PgConnection, created_by: &str) -> sqlx::
 pub struct AttemptRow {
     /// Number of the attempt: every start of the run raises it by one.
     pub epoch: i64,
-    /// Who worked on it.
+    /// Id of the worker that executed the attempt.
     pub worker_id: String,
     /// When it started.
     pub started_at: DateTime<Utc>,

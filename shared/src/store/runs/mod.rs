@@ -78,7 +78,7 @@ use crate::runs::{End, Outcome, Priority, RunKind, RunState, Stage, Trigger};
 pub struct Run {
     /// UUIDv7: sorts by time.
     pub id: Uuid,
-    /// The work it does.
+    /// What the run does: a run, plan, check, verification, test of connections, replay or undo.
     pub kind: RunKind,
     /// The config version it executes.
     pub config_id: i64,
@@ -216,7 +216,7 @@ const COLUMNS: &str = "priority, held, \
      stop_requested_at, error_code, error, next_step, unknown_since, verdict, outcome, report, rows_read, rows_inserted, \
      rows_updated, rows_duplicate, rows_quarantined, files_left_out, traceparent, created_by, created_at, started_at, finished_at";
 
-/// What is asked for.
+/// A run that is not stored yet.
 #[derive(Debug, Clone)]
 pub struct NewRun<'a> {
     /// See [`Run::kind`].

@@ -109,7 +109,7 @@ const COLUMNS: &str = "id, config_id, name, state, reason, trigger, start_at, en
      monitor, interval_seconds, paused, next_tick_at, next_run_at, last_tick_at, last_tick_worker, last_tick_error, \
      fingerprint, looks, skipped, queue, options, ticks, target_table, max_attempts, created_by, created_at, updated_at";
 
-/// What is asked for.
+/// A schedule that is not stored yet.
 #[derive(Debug, Clone)]
 pub struct NewSchedule<'a> {
     /// The config version.
@@ -130,7 +130,7 @@ pub struct NewSchedule<'a> {
     pub overlap: Overlap,
     /// `latest`, `all` or `none`.
     pub catch_up: CatchUp,
-    /// Whether it compares fingerprints.
+    /// Whether its ticks look for changes of the sources.
     pub monitor: bool,
     /// How often; `None`: as the workers' setting says.
     pub interval_seconds: Option<i32>,

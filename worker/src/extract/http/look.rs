@@ -58,7 +58,7 @@ pub struct KnownCursor {
     pub version: i64,
 }
 
-/// What a look saw.
+/// The result of a look at an API.
 #[derive(Debug, Clone)]
 pub struct Seen {
     /// A value that changes when the source may have changed. An incremental source and one that only a run can look at

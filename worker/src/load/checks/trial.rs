@@ -45,7 +45,7 @@ pub struct Trial<'a> {
 
 /// What a trial finds.
 pub enum Found<T> {
-    /// What was asked for.
+    /// The query returned a result.
     Rows(T),
     /// Why the check could not be tried, as a sentence.
     Broken(String),
