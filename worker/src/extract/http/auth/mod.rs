@@ -29,7 +29,7 @@ use sqlx::PgPool;
 use tokio::sync::Mutex;
 
 use self::endpoint::Endpoint;
-use self::refresh_token::KeptGrant;
+use self::refresh_token::RefreshTokenGrant;
 use self::token::Token;
 use self::token_cache::Identity;
 pub use self::token_cache::SourceTokens;
@@ -87,7 +87,7 @@ struct Logins<'a> {
 
 enum LogInWith<'a> {
     OAuth2(&'a OAuth2),
-    KeptGrant(Box<KeptGrant>),
+    RefreshToken(Box<RefreshTokenGrant>),
     Request(&'a LoginRequest),
 }
 
@@ -123,9 +123,12 @@ impl<'a> Authenticator<'a> {
             ApiAuth::Hmac(config) => How::Sign(config),
             ApiAuth::OAuth2(config) => {
                 let with = match &config.grant {
-                    Grant::RefreshToken(_) => {
-                        LogInWith::KeptGrant(Box::new(KeptGrant::new(config, endpoint(), net.control, net.tokens)?))
-                    }
+                    Grant::RefreshToken(_) => LogInWith::RefreshToken(Box::new(RefreshTokenGrant::new(
+                        config,
+                        endpoint(),
+                        net.control,
+                        net.tokens,
+                    )?)),
                     _ => LogInWith::OAuth2(config),
                 };
                 How::LogIn(Box::new(Logins::new(with, &config.send, endpoint(), net.tokens, identity(source, auth))))
@@ -216,7 +219,7 @@ impl<'a> Logins<'a> {
     }
 
     async fn log_in(&self, refused: Option<i64>, rows: &Url, cookies: &Cookies) -> Result<Login> {
-        if let LogInWith::KeptGrant(kept) = &self.with {
+        if let LogInWith::RefreshToken(kept) = &self.with {
             let got = kept.access(refused).await?;
             return Ok(Login { token: Some(Arc::new(got.token)), version: Some(got.version), was_good: !got.is_new });
         }
@@ -230,7 +233,7 @@ impl<'a> Logins<'a> {
                 let answer = self.endpoint.ask(&question).await?;
                 Some(oauth2::given(&question, &answer)?.access?)
             }
-            LogInWith::KeptGrant(_) => None,
+            LogInWith::RefreshToken(_) => None,
         };
         let token = token.map(Arc::new);
         if let Some(token) = &token {

@@ -39,7 +39,7 @@ const UNKNOWN_VALIDITY: Duration = Duration::from_mins(5);
 
 /// A grant whose tokens are kept in the control database.
 #[derive(Clone)]
-pub(super) struct KeptGrant {
+pub(super) struct RefreshTokenGrant {
     config: Arc<OAuth2>,
     endpoint: Endpoint,
     db: PgPool,
@@ -60,7 +60,7 @@ pub(super) struct KeptToken {
     pub(super) is_new: bool,
 }
 
-impl KeptGrant {
+impl RefreshTokenGrant {
     pub(super) fn new(config: &OAuth2, endpoint: Endpoint, db: &PgPool, tokens: &SourceTokens) -> Result<Self> {
         let url = shown(&parse(config.token_url.expose())?);
         let Some(keys) = tokens.keys.clone() else {
