@@ -64,7 +64,7 @@ struct Call {
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum RowState {
-    /// Nothing was written.
+    /// No row was written yet.
     #[default]
     Missing,
     /// The COMMIT was sent, and its answer was not received.
@@ -74,7 +74,7 @@ enum RowState {
 }
 
 impl AuditNote {
-    /// Who is calling.
+    /// Notes the username of the caller, or `token:NAME`.
     pub fn actor(&self, name: &str) {
         self.edit(|note| note.actor = Some(name.chars().take(100).collect()));
     }

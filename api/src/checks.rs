@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use elt_shared::config::{ConfigError, Effort};
+use elt_shared::config::{ConfigError, TimeLimit};
 use tokio::sync::Semaphore;
 
 use crate::error::{Error, Result};
@@ -30,13 +30,13 @@ impl Default for Checks {
 }
 
 impl Checks {
-    /// Runs `work` on a blocking thread. `work` must return early once its effort is spent.
+    /// Runs `work` on a blocking thread. `work` must return early once its time is up.
     ///
     /// # Errors
     /// Those of `work`; 429 when too many checks wait already; 503 when it takes too long.
     pub async fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce(Effort) -> Result<T, ConfigError> + Send + 'static,
+        work: impl FnOnce(TimeLimit) -> Result<T, ConfigError> + Send + 'static,
     ) -> Result<T> {
         let busy = || Error::TooMany { retry_after: RETRY_AFTER };
         let queued = self.queue.try_acquire().map_err(|_| busy())?;
@@ -44,16 +44,16 @@ impl Checks {
         let thread = waiting.await.ok().and_then(Result::ok).ok_or_else(busy)?;
         drop(queued);
 
-        let effort = Effort::until(Instant::now() + LONGEST);
+        let time_limit = TimeLimit::until(Instant::now() + LONGEST);
         // A request that ends early drops this future, but its thread goes on until it sees that it was cancelled.
-        let _cancelled = CancelOnDrop(effort.clone());
-        let given = effort.clone();
+        let _cancelled = CancelOnDrop(time_limit.clone());
+        let given = time_limit.clone();
         let checking = tokio::task::spawn_blocking(move || {
             let _thread = thread;
             work(given)
         });
         let checked = checking.await.map_err(|error| Error::internal("check the YAML", error))?;
-        if effort.is_spent() {
+        if time_limit.is_over() {
             // The result is dropped, because the problems found so far may not be all of them.
             return Err(Error::Unavailable("checking the YAML took too long"));
         }
@@ -62,7 +62,7 @@ impl Checks {
 }
 
 /// Cancels a check when the request that waits for it ends.
-struct CancelOnDrop(Effort);
+struct CancelOnDrop(TimeLimit);
 
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {
@@ -76,10 +76,10 @@ mod tests {
 
     use super::*;
 
-    /// A check that goes on until its effort is spent, and then says so.
-    fn endless(ended: oneshot::Sender<()>) -> impl FnOnce(Effort) -> Result<(), ConfigError> {
-        move |effort| {
-            while !effort.is_spent() {
+    /// A check that goes on until its time is up, and then says so.
+    fn endless(ended: oneshot::Sender<()>) -> impl FnOnce(TimeLimit) -> Result<(), ConfigError> {
+        move |time_limit| {
+            while !time_limit.is_over() {
                 std::thread::yield_now();
             }
             let _ = ended.send(());

@@ -98,7 +98,7 @@ pub async fn problems(request: Request, next: Next) -> Response {
     response
 }
 
-/// See the module.
+/// Notes the client's address in the request, before any handler sees it.
 pub async fn layer(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = RequestId::of(request.headers());

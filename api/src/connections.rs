@@ -40,7 +40,7 @@ const MOST_OF_ONE: usize = 256;
 /// Browsers use only HTTPS for this host during the next year.
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
-/// How connections are treated.
+/// TLS, limits and times that hold for every connection.
 pub struct Terms {
     /// Addresses of reverse proxies, which may have more connections than a client.
     pub proxies: Vec<IpAddr>,

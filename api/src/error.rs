@@ -65,13 +65,13 @@ pub enum Error {
     /// Too much in too short a time.
     #[error("too many attempts; wait {retry_after} seconds")]
     TooMany {
-        /// Seconds.
+        /// Seconds after which the request may be sent again: the header `Retry-After`.
         retry_after: u64,
     },
     /// An API token sent more requests than it may.
     #[error("the API token has sent too many requests; wait {retry_after} seconds")]
     TooManyRequests {
-        /// Seconds.
+        /// Seconds after which the request may be sent again: the header `Retry-After`.
         retry_after: u64,
     },
     /// The pool gave no connection to the control database in time. [`crate::pool::layer`] finds the reason.
@@ -86,7 +86,7 @@ pub enum Error {
     /// A bug, or a machine in trouble. The caller learns nothing about it.
     #[error("{doing}")]
     Internal {
-        /// What we were doing.
+        /// What the API was doing: `sign a token`.
         doing: &'static str,
         /// Why it failed.
         source: Box<dyn std::error::Error + Send + Sync>,
@@ -139,7 +139,7 @@ impl Error {
         Self::limit(StatusCode::SERVICE_UNAVAILABLE, problem, Some(DATABASE_RETRY_SECONDS))
     }
 
-    /// Something of ours failed.
+    /// A failure that is not the client's fault. `doing` says what failed, for the log; the client learns nothing of it.
     pub fn internal(doing: &'static str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Internal { doing, source: source.into() }
     }
@@ -308,7 +308,7 @@ pub struct Problem {
     /// Places in the YAML that was sent.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldProblem>,
-    /// The path asked for.
+    /// Path of the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub instance: Option<String>,
     /// Finds this request's log lines.
@@ -321,9 +321,9 @@ pub struct Problem {
 pub struct FieldProblem {
     /// Key path: `sources[0].type`.
     pub pointer: String,
-    /// 1-based.
+    /// Line in the config's text, from 1. `None`: the problem has no place.
     pub line: Option<usize>,
-    /// 1-based.
+    /// Column in that line in characters, from 1.
     pub column: Option<usize>,
     /// What is wrong and what is expected.
     pub message: String,

@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use crate::keyed_limit::{Full, KeyPermit, KeyedLimit};
 
-/// Told the id of every run that changed.
+/// Receives the id of every run that changed.
 const RUNS: &str = "elt_runs";
 /// Channel that carries the id of every user who was changed or removed, and of every session that ended.
 const USERS: &str = "elt_users";
@@ -42,7 +42,7 @@ const STREAMS: usize = 512;
 /// Streams of one user: a few for each of many tabs.
 const STREAMS_OF_ONE: usize = 64;
 
-/// Something happened.
+/// What a stream tells its reader.
 #[derive(Debug, Clone)]
 pub enum Event {
     /// A watched run changed, or was looked at again.

@@ -1,4 +1,4 @@
-//! Messages that there is no worker, which no worker can send.
+//! Messages that a queue has no worker. The API sends them, because no worker can.
 
 use std::time::Duration;
 

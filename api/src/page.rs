@@ -35,7 +35,7 @@ impl PageQuery {
     /// The key the page starts after.
     ///
     /// # Errors
-    /// When the cursor is not one of ours.
+    /// When the cursor was not made by this list.
     pub fn after<K: DeserializeOwned>(&self) -> Result<Option<K>> {
         let Some(cursor) = &self.cursor else { return Ok(None) };
         let key = decode(cursor).filter(|key| !escapes_nul(key)).and_then(|key| serde_json::from_slice(&key).ok());

@@ -212,7 +212,7 @@ fn has_room(inbox: &Inbox, (announced, first): (&Announced, u64), destination: &
 
 /// What was written of a body.
 struct Written {
-    /// Number of bytes.
+    /// Number of bytes that were written, or the error that ended the writing.
     count: io::Result<u64>,
     /// Hash of the bytes, if they begin with the first of the file.
     hash: Option<Xxh3>,

@@ -30,12 +30,12 @@ const QUIET_ZONE: i32 = 4;
 /// Who must have a second factor.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum RequireTotp {
-    /// Nobody; everybody may.
+    /// A second factor is optional for everyone.
     #[default]
     Off,
-    /// Admins.
+    /// Admins need a second factor to log in.
     Admin,
-    /// Everybody.
+    /// Every user with a password needs a second factor to log in.
     All,
 }
 
@@ -72,7 +72,7 @@ pub struct Enrolment {
     pub uri: String,
     /// To scan, as SVG.
     pub qr_svg: String,
-    /// To keep.
+    /// The same secret, sealed for the control database.
     pub sealed: Sealed,
 }
 

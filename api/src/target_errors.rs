@@ -1,4 +1,4 @@
-//! What callers are told about targets that cannot be used.
+//! The problem documents about targets that cannot be used.
 
 use axum::http::StatusCode;
 use elt_shared::api_token::Scope;

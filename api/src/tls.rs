@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 /// How often the files are looked at. SIGHUP has them read at once.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
-/// A chain of certificates is a few KiB; more than this is not one.
+/// Largest file of a chain of certificates, in bytes. Such a chain has a few KiB.
 const LONGEST_FILE: u64 = 1 << 20;
 /// First byte of every TLS connection: the content type of a handshake record.
 const HANDSHAKE: u8 = 0x16;
@@ -37,15 +37,15 @@ pub enum TlsError {
     /// A file cannot be read.
     #[error("could not read {file}")]
     File {
-        /// Path.
+        /// The file that was read.
         file: PathBuf,
-        /// Why.
+        /// The system's error.
         source: io::Error,
     },
     /// A file is not what it should be.
     #[error("{file} holds no {what} in PEM format")]
     Content {
-        /// Path.
+        /// The file that was read.
         file: PathBuf,
         /// `certificate` or `private key`.
         what: &'static str,
@@ -53,11 +53,11 @@ pub enum TlsError {
     /// The two do not make a server: for example, the key is another certificate's.
     #[error("the certificate in {certificate} cannot be used with the key in {key}")]
     Pair {
-        /// Path.
+        /// The file with the certificate.
         certificate: PathBuf,
-        /// Path.
+        /// The file with the private key.
         key: PathBuf,
-        /// Why.
+        /// Why rustls refuses the pair.
         source: rustls::Error,
     },
 }

@@ -24,9 +24,9 @@ pub struct Claims {
     pub role: Role,
     /// Id of the session, which must not have ended.
     pub jti: Uuid,
-    /// Who signed it.
+    /// The issuer, always `elt`.
     pub iss: String,
-    /// Who it is for.
+    /// The audience, which keeps a token of another kind from being accepted here.
     pub aud: String,
     /// When it was signed, by the database's clock, with fractions of a second.
     pub iat: f64,

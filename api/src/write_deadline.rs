@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// See the module.
+/// A stream that fails when a write makes no progress for too long.
 #[derive(Debug)]
 pub struct WriteDeadline<S> {
     stream: S,

@@ -25,7 +25,7 @@ pub enum WriteError {
     CellTooLong {
         /// Its name.
         column: String,
-        /// Units of UTF-16.
+        /// Length of the text in units of UTF-16, which is how Excel counts its limit.
         characters: usize,
     },
     /// Reading the rows failed, or they have more bytes than an export may have.

@@ -10,7 +10,7 @@ use elt_shared::config::{ConfigError, ConfigProblem, Document, NoReferences, Pip
 use crate::exit::{Exit, refuse};
 use crate::out;
 
-/// Larger files are no configs; reading one byte more lets the parser say so.
+/// Bytes that are read of a file: one more than a config may have, so that the parser can report a larger one.
 const LIMIT: u64 = 256 * 1024;
 
 /// A config that can run, with its text.

@@ -33,7 +33,7 @@ fn paragraph(tried: &ProbeReport) -> String {
     lines.iter().map(|line| line.replace(char::is_control, "\u{fffd}")).collect::<Vec<_>>().join("\n")
 }
 
-/// How far we got.
+/// How far a connection came, in words.
 fn reached(tried: &ProbeReport) -> String {
     let used = if matches!(tried.what.as_str(), "target" | "combined CSV") { "writable" } else { "readable" };
     let steps = [(tried.reachable, "reachable"), (tried.authenticated, "authenticated"), (tried.usable, used)];

@@ -157,7 +157,7 @@ impl Databases {
     }
 }
 
-/// Opens the control database for a command that ends by itself, and says on stderr which one it is. Ctrl-C ends the
+/// Opens the control database for a command that ends by itself, and names the database on stderr. Ctrl-C ends the
 /// work early; the database is closed all the same.
 ///
 /// # Errors

@@ -46,7 +46,7 @@ connection a session of its own (PgBouncer: pool_mode = session for this databas
 pub enum Exit {
     /// It did what it should, or stopped as asked.
     Done = 0,
-    /// It failed.
+    /// The command failed, for a reason that has no exit code of its own.
     Failed = 1,
     /// `elt plan`: a run would change something.
     WouldChange = 2,

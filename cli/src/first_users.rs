@@ -25,7 +25,7 @@ pub struct FirstUsers {
 
 /// How the first admin logs in, for the greeting of `elt up`.
 pub enum FirstLogin {
-    /// There were users already.
+    /// There were users already, so none was made.
     AsBefore,
     /// With the password that was given.
     Given,

@@ -52,6 +52,7 @@ mod schema;
 mod secret;
 mod secret_settings;
 mod serve;
+mod server_start;
 mod signals;
 mod state;
 mod status;

@@ -1,4 +1,4 @@
-//! What commands print. A reader that went away (`elt report … | head`) is no failure.
+//! What commands print. A reader that went away (`elt report … | head`) is not a failure.
 
 use std::io::{self, Write};
 

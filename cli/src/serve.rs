@@ -8,19 +8,20 @@ use clap::Args;
 use elt_api::settings::ApiSettings;
 use elt_api::{AppState, not_ready};
 use elt_shared::settings::{DatabaseSettings, NetworkSettings, ProbeSettings, SecretKeySettings, TelemetrySettings};
-use elt_shared::telemetry::{self, Telemetry, TelemetryOptions};
+use elt_shared::telemetry::Telemetry;
 use tokio::net::TcpListener;
 
 use crate::account::RunAs;
-use crate::databases::{Databases, LocalMode, Part, Place};
-use crate::exit::{Exit, both, refuse, refuse_for_now};
+use crate::databases::{Databases, Part};
+use crate::exit::{Exit, refuse, refuse_for_now};
 use crate::first_users::FirstUsers;
 use crate::keys::Keys;
+use crate::out;
 use crate::probes::{self, Probes};
 use crate::process_metrics::{self, Process};
+use crate::server_start::{StartSettings, Started, start};
 use crate::signals::Stop;
 use crate::waiting::{WaitSettings, Waiting};
-use crate::{out, signals};
 
 /// Connections to the control database for answering requests.
 pub const CONNECTIONS: u32 = 16;
@@ -61,14 +62,14 @@ pub struct Serve {
 
 impl Serve {
     pub async fn execute(self) -> anyhow::Result<Exit> {
-        // Before anything is written: a refused start leaves nothing behind.
         let keys = Keys::find(&self.database.data_dir(), self.api.jwt_key.clone(), &self.secret_keys);
-        let (place, keys) = both(Place::choose(&self.database, LocalMode::Join), keys)?;
-        self.account.drop_root(&self.database.data_dir())?;
-        let options = TelemetryOptions { data_dir: Some(self.database.data_dir()), ..TelemetryOptions::new("serve") };
-        let mut telemetry = telemetry::init(&self.telemetry, options)?;
-        let stop = signals::listen()?;
-        let waiting = self.wait.begin(stop.gracefully.clone());
+        let settings = StartSettings {
+            database: &self.database,
+            account: &self.account,
+            telemetry: &self.telemetry,
+            wait: self.wait,
+        };
+        let Started { place, keys, mut telemetry, stop, waiting } = start("serve", settings, keys)?;
         let listening = waiting
             .until(async || Ok((listen(self.api.listen, "--listen").await?, probes::listen(&self.probes).await?)));
         let Some((listener, probes_listener)) = listening.await? else { return Ok(Exit::Done) };

@@ -6,18 +6,19 @@ use anyhow::Context;
 use clap::Args;
 use elt_shared::secret::KeyRing;
 use elt_shared::settings::{DatabaseSettings, ProbeSettings, SecretKeySettings, TelemetrySettings};
-use elt_shared::telemetry::{self, Telemetry, TelemetryOptions};
+use elt_shared::telemetry::Telemetry;
 use elt_worker::settings::WorkerSettings;
 
 use crate::account::RunAs;
-use crate::databases::{Databases, LocalMode, Part, Place};
-use crate::exit::{Exit, both, refuse};
+use crate::databases::{Databases, Part};
+use crate::exit::{Exit, refuse};
 use crate::keys;
+use crate::out;
 use crate::probes::{self, Probes};
 use crate::process_metrics::{self, Process};
+use crate::server_start::{StartSettings, Started, start};
 use crate::signals::Stop;
 use crate::waiting::{WaitSettings, Waiting};
-use crate::{out, signals};
 
 /// Executes runs from the queue
 ///
@@ -49,14 +50,14 @@ pub struct Worker {
 impl Worker {
     pub async fn execute(mut self) -> anyhow::Result<Exit> {
         self.worker.named_pipelines = self.probes.metrics_pipelines;
-        // Before anything is written: a refused start leaves nothing behind.
         let keys = keys::find_ring(&self.database.data_dir(), &self.secret_keys);
-        let (place, keys) = both(Place::choose(&self.database, LocalMode::Join), keys)?;
-        self.account.drop_root(&self.database.data_dir())?;
-        let options = TelemetryOptions { data_dir: Some(self.database.data_dir()), ..TelemetryOptions::new("worker") };
-        let mut telemetry = telemetry::init(&self.telemetry, options)?;
-        let stop = signals::listen()?;
-        let waiting = self.wait.begin(stop.gracefully.clone());
+        let settings = StartSettings {
+            database: &self.database,
+            account: &self.account,
+            telemetry: &self.telemetry,
+            wait: self.wait,
+        };
+        let Started { place, keys, mut telemetry, stop, waiting } = start("worker", settings, keys)?;
         let Some(listener) = waiting.until(async || probes::listen(&self.probes).await).await? else {
             return Ok(Exit::Done);
         };
@@ -122,7 +123,7 @@ pub fn connections(settings: &WorkerSettings) -> u32 {
 /// The worker of this process.
 ///
 /// # Errors
-/// When the proxy for sources is no address.
+/// When ELT_HTTP_PROXY is not the address of a proxy.
 pub fn settings(
     databases: &Databases,
     mut settings: WorkerSettings,

@@ -12,13 +12,13 @@ use nix::unistd::{Gid, Uid, User, geteuid, initgroups, setresgid, setresuid, set
 use crate::error::LocalError;
 use crate::ownership;
 
-/// Accounts that are tried in this order when nothing says which one is meant.
+/// Accounts that are tried in this order when no setting names one.
 const USUAL: [&str; 3] = ["elt", "postgres", "nobody"];
 
 /// An account of this machine that is not root.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
-    /// Its name.
+    /// Login name of the account.
     pub name: String,
     pub(super) uid: u32,
     pub(super) gid: u32,

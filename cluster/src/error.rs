@@ -17,7 +17,7 @@ pub enum LocalError {
         /// The places, with what was wrong with each that had a server.
         looked_in: String,
     },
-    /// We are root and there is nobody to drop to.
+    /// The process is root, and no account was found that it could run as.
     #[error("elt and PostgreSQL refuse to run as root, and this machine has no account `elt`, `postgres` or `nobody`")]
     NoAccount,
     /// The account to run as is missing.
@@ -41,7 +41,7 @@ pub enum LocalError {
     NoDataFolder {
         /// The account to run as.
         account: String,
-        /// The folder.
+        /// The folder that was looked at.
         folder: PathBuf,
     },
     /// The rights of root could not be given up.
@@ -49,7 +49,7 @@ pub enum LocalError {
     NotDropped {
         /// The account to run as.
         account: String,
-        /// Why.
+        /// The system's error.
         source: io::Error,
     },
     /// The account the server runs as cannot get to a folder.
@@ -67,7 +67,7 @@ pub enum LocalError {
         doing: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         source: io::Error,
     },
     /// Someone else has been starting or stopping this cluster for too long.
@@ -76,12 +76,12 @@ pub enum LocalError {
     /// A program did not even start.
     #[error("could not run {program}")]
     Program {
-        /// Its path.
+        /// Path of the program.
         program: PathBuf,
-        /// Why.
+        /// The system's error.
         source: io::Error,
     },
-    /// `initdb` said no.
+    /// `initdb` failed.
     #[error("could not make a cluster in {folder}: {output}")]
     Init {
         /// The cluster's folder.
@@ -94,7 +94,7 @@ pub enum LocalError {
     NotStarted {
         /// The last lines of its log.
         last_lines: String,
-        /// Its log.
+        /// Path of the server's log.
         log: PathBuf,
     },
     /// The server runs and does not answer.
@@ -102,9 +102,9 @@ pub enum LocalError {
     NoAnswer {
         /// Its process id.
         pid: i32,
-        /// Its port.
+        /// Port that the server was started on.
         port: u16,
-        /// Its log.
+        /// Path of the server's log.
         log: PathBuf,
         /// What the last attempt to connect said.
         source: sqlx::Error,
@@ -145,7 +145,7 @@ pub enum LocalError {
         folder: PathBuf,
         /// Size of the cluster.
         needed_mb: u64,
-        /// Free space.
+        /// Free space in the folder's file system, in MB.
         free_mb: u64,
     },
     /// A restore into the folder was interrupted.
@@ -156,7 +156,7 @@ pub enum LocalError {
     Prepare {
         /// "create the role elt", …
         doing: String,
-        /// Why.
+        /// PostgreSQL's error.
         source: sqlx::Error,
     },
 }

@@ -34,7 +34,7 @@ pub(super) struct Names {
 impl Names {
     /// Of the server that everybody uses.
     const USUAL: Self = Self { data: "data", port: "port", log: "server.log" };
-    /// Of the server whose cluster is copied by an upgrade. Nobody else knows its port.
+    /// Of the server whose cluster is copied by an upgrade. Its port is only known to the upgrade.
     pub const UPGRADE_FROM: Self = Self { data: "data", port: "upgrade-from.port", log: "upgrade.log" };
     /// Of the server that gets the copy.
     pub const UPGRADE_TO: Self = Self { data: "data.upgrade", port: "upgrade-to.port", log: "upgrade.log" };
@@ -140,7 +140,7 @@ impl Folder {
         self.root.join(name)
     }
 
-    /// Reads a small file; `None` when there is none.
+    /// Reads a small file. `None`: it does not exist.
     pub fn read(&self, path: &Path) -> Result<Option<String>, LocalError> {
         match fs::read_to_string(path) {
             Ok(text) => Ok(Some(text)),

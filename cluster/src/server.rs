@@ -38,7 +38,7 @@ const OPTIONS: &[&str] = &[
     // Neither statements nor details: they carry row values.
     "log_min_error_statement=panic",
     "log_error_verbosity=terse",
-    // Nobody replicates from a private cluster, so a load into a new table need not be written twice.
+    // No server replicates from a private cluster, so a load into a new table need not be written twice.
     "wal_level=minimal",
     "max_wal_senders=0",
     "max_wal_size=2GB",
@@ -58,7 +58,7 @@ pub(super) async fn running(folder: &Folder, passwords: &Passwords) -> Result<Op
     Ok(Some(port))
 }
 
-/// Makes the cluster if there is none, and starts it.
+/// Starts the cluster, and makes it before that if it does not exist.
 pub(super) async fn start(folder: &Folder, passwords: &Passwords, pg_bin: Option<&Path>) -> Result<u16, LocalError> {
     let programs = programs::find(pg_bin, folder.version()?).await?;
     start_with(folder, passwords, &programs, &[]).await

@@ -36,7 +36,7 @@ test('an admin brings a file, the connection breaks, and the run loads every row
   const chosen = page.waitForEvent('filechooser');
   await page.getByRole('button', { name: 'Choose files' }).press('Enter');
   await (await chosen).setFiles({ name: 'harbours.csv', mimeType: 'text/csv', buffer: csv() });
-  await expect(page.getByText('The connection broke. It goes on by itself…')).toBeVisible();
+  await expect(page.getByText('The connection broke. The upload continues by itself…')).toBeVisible();
   await expect(page.getByText('The file is in the inbox.')).toBeVisible({ timeout: 60_000 });
   expect(cut).toBe(1);
   await expect(

@@ -160,7 +160,7 @@ test('a pipeline has a page, whatever its name, with the numbers that SQL has', 
   await expect(lineage).toContainText(folder);
   await expect(lineage).toContainText('long_rivers');
   await page.getByRole('link', { name: 'Notifications', exact: true }).last().click();
-  await expect(page.getByText('Nobody is told')).toBeVisible();
+  await expect(page.getByText('No one gets messages')).toBeVisible();
 
   await page.getByRole('button', { name: 'Pause', exact: true }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Pause', exact: true }).click();

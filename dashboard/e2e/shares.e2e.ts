@@ -20,13 +20,13 @@ test('an admin shares a table with a user by name', async ({ admin: page }) => {
   await page.getByLabel('Search all pipelines').fill(NAME);
   await page.getByRole('button', { name: `Share the table of ${NAME}` }).click();
   const dialog = page.getByRole('dialog');
-  await expect(dialog.getByText('It is shared with nobody yet.')).toBeVisible();
+  await expect(dialog.getByText('It is not shared yet.')).toBeVisible();
   await dialog.getByLabel('User').fill(USER.name);
   await dialog.getByRole('button', { name: 'Share', exact: true }).click();
   await expect(dialog.getByRole('list', { name: 'Shared with' })).toContainText(USER.name);
   await expectAccessible(page, 'the dialog of shares');
   await dialog.getByRole('button', { name: `End the share with ${USER.name}` }).click();
-  await expect(dialog.getByText('It is shared with nobody yet.')).toBeVisible();
+  await expect(dialog.getByText('It is not shared yet.')).toBeVisible();
   const left = await call<{ data: unknown[] }>('GET', `/pipelines/${NAME}/shares`);
   expect(left.data).toEqual([]);
 });

@@ -24,7 +24,7 @@ pub enum Step {
     Every,
 }
 
-/// A text that is no path.
+/// A text that is not a JSON path.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{path}` is not a path into JSON: {reason}; write it like `$.data.items[*]`")]
 pub struct JsonPathError {

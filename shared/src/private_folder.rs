@@ -51,7 +51,7 @@ pub fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     if !nix::unistd::geteuid().is_root() || folder_of(path)?.uid() == 0 {
         return options.open(path);
     }
-    // Without waiting: a pipe that nobody reads would stop root for good.
+    // Without waiting: a pipe without a reader would stop root for good.
     let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
     let file = options.custom_flags(flags.bits()).open(path)?;
     let meta = file.metadata()?;

@@ -92,7 +92,7 @@ pub fn read(path: &Path) -> Result<SecretFile, SecretFileError> {
     })
 }
 
-/// Opens without waiting: a pipe that nobody writes to would stop the start for good.
+/// Opens without waiting: a pipe without a writer would stop the start for good.
 fn open(path: &Path) -> io::Result<File> {
     let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
     OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)

@@ -143,7 +143,7 @@ pub struct TelemetrySettings {
 /// How lines look on stderr.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
-    /// For people.
+    /// Lines with colours, for people.
     Human,
     /// One JSON object a line.
     Json,

@@ -31,9 +31,9 @@ pub const PREVIEW_OF_URL: &str = "url";
 /// A request to run a pipeline, by a person or a program.
 #[derive(Debug, Clone)]
 pub struct Trigger<'a> {
-    /// The kept version.
+    /// The stored config version that runs.
     pub config: &'a ConfigVersion,
-    /// What it says.
+    /// The same config as it was read from its text.
     pub pipeline: &'a PipelineConfig,
     /// Run at once, whatever `start_time` says.
     pub now: bool,
@@ -108,9 +108,9 @@ pub async fn trigger(db: &mut PgConnection, request: &Trigger<'_>) -> sqlx::Resu
 /// A request for a schedule without a run of its own: `POST /schedules`.
 #[derive(Debug, Clone)]
 pub struct Plan<'a> {
-    /// The kept version.
+    /// The stored config version that runs.
     pub config: &'a ConfigVersion,
-    /// What it says.
+    /// The same config as it was read from its text.
     pub pipeline: &'a PipelineConfig,
     /// It waits for this instant.
     pub start: Option<DateTime<Utc>>,
@@ -118,9 +118,9 @@ pub struct Plan<'a> {
     pub end: Option<DateTime<Utc>>,
     /// The zone these were written in.
     pub timezone: Tz,
-    /// When it fires.
+    /// The cron schedule. `None`: the schedule watches its sources.
     pub cron: Option<&'a ScheduleConfig>,
-    /// Whether it compares fingerprints.
+    /// Whether its ticks look for changes of the sources.
     pub monitor: bool,
     /// Where its tickets go.
     pub queue: &'a str,

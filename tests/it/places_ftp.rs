@@ -202,9 +202,9 @@ async fn a_name_never_becomes_a_second_command() {
         reasons,
         [
             "1 line of its listing cannot be understood",
-            "the server gives it a name that cannot be one",
-            "the server gives it a name that cannot be one",
-            "the server gives it a name that cannot be one"
+            "the server lists it under a name that is not a file name",
+            "the server lists it under a name that is not a file name",
+            "the server lists it under a name that is not a file name"
         ]
     );
     for source in [

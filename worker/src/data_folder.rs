@@ -38,7 +38,7 @@ pub(crate) enum Trouble {
         /// Bytes that are needed.
         needed: u64,
     },
-    /// It does not answer.
+    /// The file system did not answer in time.
     Silent,
 }
 

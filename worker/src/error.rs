@@ -40,11 +40,11 @@ pub enum PipelineError {
     /// took effect is unknown.
     #[error("{problem}")]
     Away {
-        /// The kind of outage.
+        /// What is away, which decides the pauses between attempts.
         outage: Outage,
         /// Name of the source that is away: `https://api.example.com/items`. `None`: it is not a source.
         source_name: Option<String>,
-        /// What happened.
+        /// Code, message and next step of the failure.
         problem: Explained,
     },
     /// The control database failed.
@@ -52,7 +52,7 @@ pub enum PipelineError {
     Control {
         /// What we were doing: "note the run's progress".
         doing: &'static str,
-        /// Why.
+        /// The control database's error.
         source: sqlx::Error,
     },
     /// Reading or writing a file of ours failed.
@@ -60,7 +60,7 @@ pub enum PipelineError {
     Io {
         /// What we were doing: "write the combined CSV /data/out.csv".
         doing: String,
-        /// Why.
+        /// The system's error.
         source: std::io::Error,
     },
     /// The run has several tables, each of which a run of its own loads. This one waits for them.
@@ -111,6 +111,14 @@ impl PipelineError {
     /// Something other than a source is away.
     pub fn away(outage: Outage, problem: Explained) -> Self {
         Self::Away { outage, source_name: None, problem }
+    }
+
+    /// The problem of a source. `away`: the server that does not answer, if that is the problem.
+    pub(crate) fn of_source(problem: Explained, away: Option<&str>) -> Self {
+        match away {
+            Some(name) => Self::Away { outage: Outage::SourceAway, source_name: Some(name.to_owned()), problem },
+            None => Self::Extract(problem),
+        }
     }
 
     /// Stable code people can search for.

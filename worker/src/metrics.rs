@@ -47,7 +47,7 @@ pub(crate) struct WorkerMetrics {
 /// How an attempt ended: the value of the label `end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AttemptEnd {
-    /// Its run succeeded.
+    /// The attempt's run succeeded.
     Succeeded,
     /// Its run failed for good.
     Failed,

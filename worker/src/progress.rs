@@ -43,9 +43,9 @@ struct Place {
 /// What a stage will have read at its end.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Expected {
-    /// `None`: not known.
+    /// Number of rows that the stage will read. `None`: not known before its end.
     pub rows: Option<u64>,
-    /// `None`: not known.
+    /// Number of bytes that the stage will read. `None`: not known before its end.
     pub bytes: Option<u64>,
 }
 

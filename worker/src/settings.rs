@@ -141,7 +141,7 @@ pub struct WorkerSettings {
     #[arg(long, env = "ELT_ENV_ALLOW", value_delimiter = ',')]
     pub env_allow: Vec<String>,
     /// Socket of an SSH agent whose keys `sftp` sources with `agent: true` may log in with: `$SSH_AUTH_SOCK` for one's own.
-    /// Default: none, because whoever may write a config could use the keys.
+    /// Default: none, because everyone who may write a config could use the keys.
     #[arg(long, env = "ELT_SSH_AGENT", value_name = "SOCKET")]
     pub ssh_agent: Option<PathBuf>,
     /// Credentials of the worker itself that `s3` sources of configs by admins may use, separated by commas: those in its

@@ -16,7 +16,7 @@ use crate::tokens::Claims;
 /// The user who is logged in, or in whose name an API token acts.
 #[derive(Debug, Clone)]
 pub struct Caller {
-    /// As the database has them now.
+    /// The user as the control database has them now, not as they were when the token was signed.
     pub user: User,
     /// What they sent to prove it.
     pub credential: Credential,

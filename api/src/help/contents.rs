@@ -16,7 +16,7 @@ pub struct Group {
 /// A page of the list.
 pub struct Entry {
     pub title: String,
-    /// Below `/ui/help/`.
+    /// Address of the page below `/ui/help/`.
     pub address: String,
     /// What the page tells, in a few words.
     pub about: String,

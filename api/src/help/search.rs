@@ -35,7 +35,7 @@ pub struct Hit {
     /// The title of its page.
     page: &'static str,
     heading: &'static str,
-    /// Below `/ui/help/`.
+    /// Address of the page below `/ui/help/`.
     address: &'static str,
 }
 

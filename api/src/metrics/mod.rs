@@ -53,7 +53,7 @@ struct Refusal {
 pub enum RefusedToken {
     /// No such token was created, or it was deleted long after its end.
     Unknown,
-    /// Its time is over.
+    /// It has expired.
     Expired,
     /// It was revoked.
     Revoked,

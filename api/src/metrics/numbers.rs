@@ -22,7 +22,7 @@ const FRESH: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Time after which a reading first finds out whether the database answers at all.
 const SLOW: Duration = Duration::from_secs(1);
-/// Longest reading.
+/// Longest time that the queries for one scrape may take.
 const READ_WITHIN: Duration = Duration::from_secs(20);
 
 /// The last reading, shared by all scrapes. Clones share it.
@@ -40,7 +40,7 @@ struct Known {
     numbers: Option<(Arc<Numbers>, Instant)>,
     /// A reading is under way.
     reading: bool,
-    /// The last reading failed.
+    /// Whether the last reading failed.
     failed: bool,
 }
 
@@ -61,7 +61,7 @@ impl NumbersCache {
     pub async fn get(&self, db: &PgPool) -> Installation {
         let mut changes = self.known.subscribe();
         self.read_if_old(db);
-        // A scrape that waits in vain reports what was known before: a reading that takes long is no news.
+        // A scrape that waits in vain reports what was known before: a slow reading does not mean that the numbers are gone.
         let _ = timeout(PATIENCE, changes.wait_for(Known::is_fresh)).await;
         let known = self.known.borrow();
         let numbers = known.numbers.as_ref().map(|(numbers, read)| (Arc::clone(numbers), read.elapsed()));

@@ -34,13 +34,13 @@ pub struct IdClaims {
 /// For whom and for what an ID token must be.
 #[derive(Debug, Clone, Copy)]
 pub struct Expected<'a> {
-    /// The provider.
+    /// Address of the provider, which must be the token's `iss`.
     pub issuer: &'a str,
-    /// This client.
+    /// Id of elt at the provider, which must be in the token's `aud`.
     pub client_id: &'a str,
     /// Of the login that the token answers.
     pub nonce: &'a str,
-    /// Seconds since 1970.
+    /// Seconds since 1970 by this machine's clock.
     pub now: i64,
 }
 

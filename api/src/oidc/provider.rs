@@ -37,7 +37,7 @@ pub enum ProviderError {
     /// The provider cannot be reached, or does not answer as OpenID Connect says.
     #[error("{doing}: {reason}")]
     Away {
-        /// Which call.
+        /// What the call was for: `get its keys`.
         doing: &'static str,
         /// What happened, without a body.
         reason: String,

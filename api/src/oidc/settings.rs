@@ -58,7 +58,7 @@ pub struct Client {
 }
 
 impl OidcSettings {
-    /// The settings, checked; `None` when there is no provider.
+    /// The settings, checked; `None`: no provider is set up.
     ///
     /// # Errors
     /// When only some of them are set, or an address cannot be used.

@@ -37,9 +37,9 @@ struct AuditView {
     at: DateTime<Utc>,
     /// Username; `-` for nobody.
     actor: String,
-    /// Where from.
+    /// IP address of the client. `None`: a command at the terminal.
     ip: Option<String>,
-    /// `POST /runs/{id}/stop`
+    /// Method and path template of the request, such as `POST /runs/{id}/stop`; or a command, such as `user add`.
     action: String,
     /// What it was done to: `run 0199…`.
     object: Option<String>,
@@ -76,7 +76,7 @@ impl From<AuditRow> for AuditView {
     }
 }
 
-/// Which rows.
+/// Filters of the audit. A row must match all of them.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct AuditQuery {
@@ -167,7 +167,7 @@ async fn verify(State(state): State<AppState>, _caller: Allowed<Manage>) -> Resu
     }))
 }
 
-/// How an export looks.
+/// Format and range of an export.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct ExportQuery {

@@ -118,7 +118,7 @@ fn none_yet() -> Error {
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct ImportQuery {
-    /// The commit.
+    /// Hash of the commit that was tested.
     commit: Option<String>,
 }
 

@@ -41,7 +41,7 @@ struct TriggerAnswer {
     /// What runs the pipeline from now on, if anything does.
     #[serde(skip_serializing_if = "Option::is_none")]
     schedule_id: Option<Uuid>,
-    /// Unknown keys and other things that are no error.
+    /// Unknown keys and other things that do not keep the config from running.
     warnings: Vec<FieldProblem>,
 }
 

@@ -50,7 +50,7 @@ impl From<KnownHost> for KnownHostView {
     }
 }
 
-/// All keys.
+/// The keys of SSH servers that runs have met, trusted and not.
 #[derive(Serialize, ToSchema)]
 struct KnownHostList {
     data: Vec<KnownHostView>,

@@ -43,23 +43,23 @@ async fn classic(State(state): State<AppState>, _caller: Allowed<Read>) -> Resul
 /// One log line.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct LineView {
-    /// Sorts as written.
+    /// Number of the line; greater numbers were written later.
     pub id: i64,
-    /// When.
+    /// When the line was written, by the clock of its process.
     pub at: DateTime<Utc>,
     /// `ERROR`, `WARN`, `INFO`, `DEBUG` or `TRACE`.
     pub level: String,
-    /// Module path.
+    /// Path of the Rust module that logged it: `elt_worker::jobs`.
     pub target: String,
-    /// The sentence.
+    /// The message without its fields.
     pub message: String,
-    /// What else was said.
+    /// Fields of the line, such as `rows`.
     pub fields: Value,
     /// The run it is about.
     pub run_id: Option<Uuid>,
-    /// OpenTelemetry trace.
+    /// Id of the OpenTelemetry trace, 32 hexadecimal digits. `None`: the line belongs to no trace.
     pub trace_id: Option<String>,
-    /// Which process wrote it.
+    /// Process that wrote it, as `host:pid`.
     pub process: String,
 }
 
@@ -79,7 +79,7 @@ impl From<Line> for LineView {
     }
 }
 
-/// Which lines.
+/// Filters of the log. A line must match all of them.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct LineQuery {

@@ -18,6 +18,7 @@ mod logs;
 mod notifications;
 mod overview;
 mod pipelines;
+mod plan_and_test;
 mod preview;
 mod profiles;
 mod quarantine;
@@ -31,7 +32,6 @@ mod shares;
 mod source_state;
 mod timing;
 mod tokens;
-mod trials;
 mod users;
 mod workers;
 
@@ -50,7 +50,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(pipelines::router())
         .merge(inboxes::router())
         .merge(source_state::router())
-        .merge(trials::router())
+        .merge(plan_and_test::router())
         .merge(preview::router())
         .merge(coverage::router())
         .merge(data_view::router())

@@ -35,7 +35,7 @@ pub(super) struct NotificationView {
     /// Where it goes, without secrets.
     destination: String,
     state: NotificationState,
-    /// Tries so far.
+    /// Number of times that sending was tried.
     attempt: i32,
     created_at: DateTime<Utc>,
     /// When it is tried next; of a message that is being sent, when another worker takes it at the latest. `null` once it was sent

@@ -20,14 +20,14 @@ use crate::extract::Json;
 
 /// Schedules that are looked at for the next runs.
 const SCHEDULES: i64 = 500;
-/// Next runs shown.
+/// Number of coming ticks that are shown.
 const NEXT: usize = 5;
 
 pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(numbers))
 }
 
-/// How things stand.
+/// Counts and lists of the dashboard's first page.
 #[derive(Serialize, ToSchema)]
 struct Overview {
     /// Runs that could start now.
@@ -36,7 +36,7 @@ struct Overview {
     oldest_queued_seconds: f64,
     /// The other queued runs: they wait for their time, another attempt, a pause, a limit, their server or their table.
     waiting: i64,
-    /// Runs going on.
+    /// Number of runs that workers execute now.
     running: i64,
     /// Runs and replays that succeeded in the last 24 hours, whatever their outcome.
     succeeded_24h: i64,

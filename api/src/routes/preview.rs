@@ -35,7 +35,7 @@ const AT_ONCE: i64 = 3;
 const RETRY_AFTER: u64 = 5;
 /// Most bytes of a URL, and of a token.
 const LONGEST: usize = 8 << 10;
-/// Most headers.
+/// Most headers that a preview of a URL may send.
 const MOST_HEADERS: usize = 50;
 
 pub fn router() -> OpenApiRouter<AppState> {

@@ -28,7 +28,7 @@ pub fn router() -> OpenApiRouter<AppState> {
 /// The profile of one run.
 #[derive(Serialize, ToSchema)]
 struct ProfileView {
-    /// The run.
+    /// Id of the run that loaded the rows.
     run_id: Uuid,
     /// Its target table, as the config names it.
     table: String,
@@ -57,7 +57,7 @@ struct ProfileHistory {
     data: Vec<ProfileView>,
 }
 
-/// Which profiles.
+/// Range and number of the profiles to list.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct HistoryQuery {

@@ -79,16 +79,16 @@ struct QuarantinedRow {
     id: i64,
     /// When a run last rejected it.
     at: String,
-    /// That run.
+    /// Id of the run that rejected the row.
     run_id: Uuid,
     file: String,
     line: i64,
     /// The column it is about, when it is about one.
     #[serde(rename(deserialize = "column_name"))]
     column: Option<String>,
-    /// Stable.
+    /// Code of the reason, for programs.
     code: String,
-    /// A sentence.
+    /// The reason as a sentence, for people.
     reason: String,
     /// The row as it stands in the file.
     raw: String,
@@ -133,7 +133,7 @@ struct QuarantinePage {
 /// Rows that were rejected for the same reason.
 #[derive(Serialize, ToSchema)]
 struct QuarantineReason {
-    /// Stable.
+    /// Code of the reason, for programs.
     code: String,
     /// The column it is about, when it is about one.
     column: Option<String>,

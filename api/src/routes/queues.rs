@@ -32,12 +32,12 @@ pub fn router() -> OpenApiRouter<AppState> {
 /// A pause of a pipeline, a queue or everything.
 #[derive(Serialize, ToSchema)]
 pub struct PauseView {
-    /// What it is about.
+    /// What is paused: a pipeline, a queue or everything.
     scope: PauseScope,
     /// Name of the pipeline or the queue; empty for everything.
     #[schema(example = "orders")]
     name: String,
-    /// Since when.
+    /// When the queue was paused.
     paused_at: DateTime<Utc>,
     /// The user who paused it.
     #[schema(example = "ann")]
@@ -94,7 +94,7 @@ pub struct ResumeAnswer {
     pub ended: Option<PauseView>,
 }
 
-/// One queue.
+/// A queue, with its runs and its workers.
 #[derive(Serialize, ToSchema)]
 struct QueueView {
     /// Its name.
@@ -104,7 +104,7 @@ struct QueueView {
     queued: i64,
     /// Of these, the runs that a pause or a limit keeps from starting.
     held: i64,
-    /// Runs at work.
+    /// Number of runs that workers execute now.
     running: i64,
     /// Workers that take runs from it: they are alive, not drained, and their machines are well.
     workers: i64,

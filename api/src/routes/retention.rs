@@ -105,7 +105,7 @@ impl RetentionView {
     }
 }
 
-/// All kinds.
+/// Every kind of things that retention deletes, in the order of deletion.
 #[derive(Serialize, ToSchema)]
 struct RetentionList {
     data: Vec<RetentionView>,

@@ -60,7 +60,7 @@ pub struct ScheduleView {
     pub end_at: Option<DateTime<Utc>>,
     /// The zone its cron expression is read in.
     pub timezone: String,
-    /// Five fields.
+    /// Cron expression of five fields. `None`: the schedule watches its sources.
     pub cron: Option<String>,
     /// What happens when a fixed time comes while a run of it is unfinished.
     pub overlap: Overlap,
@@ -84,7 +84,7 @@ pub struct ScheduleView {
     pub last_tick_error: Option<String>,
     /// How its APIs are looked at for changes, in the order of the sources; empty before the first look, and without APIs.
     pub looks: Vec<LookView>,
-    /// Fires left out because a run was going on or nobody was there to start it.
+    /// Number of ticks that started no run, because an earlier run was going on or no worker was up.
     pub skipped: i64,
     /// How often it was looked at.
     pub ticks: i64,
@@ -161,7 +161,7 @@ fn upcoming(schedule: &Schedule) -> Vec<DateTime<Utc>> {
     fires.into_iter().filter(|fire| schedule.end_at.is_none_or(|end| *fire < end)).collect()
 }
 
-/// Which schedules.
+/// Filters of the list. A schedule must match all of them.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct ScheduleQuery {

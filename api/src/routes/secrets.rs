@@ -32,7 +32,7 @@ pub fn router() -> OpenApiRouter<AppState> {
 struct SecretView {
     /// As configs refer to it: `${secret:NAME}`.
     name: String,
-    /// What it is for.
+    /// What the secret is used for, in the words of an admin.
     description: String,
     /// Names of the pipelines that may use it; `*` alone: all of them.
     pipelines: Vec<String>,

@@ -34,7 +34,7 @@ struct ShareView {
     role: Role,
     /// Whether the user is locked out, and reads nothing at the moment.
     disabled: bool,
-    /// Who has granted it.
+    /// Username of the admin who shared the table.
     granted_by: String,
     granted_at: DateTime<Utc>,
 }

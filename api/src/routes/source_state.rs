@@ -40,7 +40,7 @@ struct SetState {
     value: String,
 }
 
-/// Which sources.
+/// The sources whose cursors are deleted.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct ClearQuery {

@@ -72,7 +72,7 @@ impl From<Scope> for TokenScope {
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum TokenState {
-    /// It may.
+    /// The token is accepted.
     Live,
     /// Its time is over.
     Expired,

@@ -34,7 +34,7 @@ struct UserView {
     /// `admin` or `user`.
     #[schema(value_type = String)]
     role: Role,
-    /// Locked out.
+    /// Whether the user is locked out: logins, sessions and tokens are refused.
     disabled: bool,
     /// A service account: it has no password, and only programs act as it, with API tokens.
     is_service: bool,
@@ -244,7 +244,15 @@ fn without_password(error: sqlx::Error) -> Error {
     }
 }
 
-/// A password is asked of a user who logs in at an identity provider.
+/// Checks that there is a user of this id.
+///
+/// # Errors
+/// 404 when it does not exist.
+pub async fn require(state: &AppState, id: Uuid) -> Result<()> {
+    users::find(&state.db, id).await?.map(drop).ok_or_else(|| Error::NotFound(format!("user {id}")))
+}
+
+/// The answer when a password is asked of a user who logs in at an identity provider.
 pub fn external_user() -> Error {
     Error::conflict(
         Code::ExternalUser,

@@ -77,7 +77,7 @@ impl From<Worker> for WorkerView {
     }
 }
 
-/// Which workers.
+/// Filters of the list. A worker must match all of them.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct WorkerQuery {
@@ -86,7 +86,7 @@ struct WorkerQuery {
     gone: bool,
 }
 
-/// All workers.
+/// The workers of this installation, with totals.
 #[derive(Serialize, ToSchema)]
 struct WorkerList {
     data: Vec<WorkerView>,

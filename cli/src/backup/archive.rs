@@ -146,7 +146,7 @@ impl Reader {
                     .map_err(|_| damaged("its sums cannot be read"))?;
                 compare(&found, &noted)?;
                 return match self.entry().await? {
-                    Some(_) => Err(damaged("it goes on behind its sums")),
+                    Some(_) => Err(damaged("it has data after its checksums")),
                     None => Ok(()),
                 };
             }
@@ -271,7 +271,7 @@ mod tests {
         let twice = refused(&[manifest, dump, ("control.dump", b"other")], 2, None, &[]).await;
         assert_eq!(twice, "it has two entries of the same name");
         assert_eq!(refused(&[manifest, dump], 1, None, &[]).await, "it has an entry without a sum");
-        assert_eq!(refused(&[manifest], 1, None, &[dump]).await, "it goes on behind its sums");
+        assert_eq!(refused(&[manifest], 1, None, &[dump]).await, "it has data after its checksums");
         let endless = vec![b' '; LARGEST_TEXT as usize + 1];
         assert_eq!(refused(&[manifest], 1, Some(&endless), &[]).await, "its sums are too long");
     }

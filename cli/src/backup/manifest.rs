@@ -13,7 +13,7 @@ pub const CONTROL: &str = "control.dump";
 /// Entry with the default target of a private cluster.
 pub const TARGET: &str = "target.dump";
 
-/// See the module.
+/// What the first entry of a backup says about the others.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Manifest {
     pub format: u32,

@@ -13,9 +13,9 @@ use crate::exit::{Exit, WITHOUT_POOLER, cause, refuse, refuse_for_now};
 /// What a process does with the control database. Decides its login and the limits of its sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
-    /// Answers requests.
+    /// The process answers HTTP requests.
     Api,
-    /// Executes runs.
+    /// The process executes runs.
     Worker,
     /// Does one thing at the terminal and ends.
     Command,

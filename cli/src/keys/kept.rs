@@ -53,7 +53,7 @@ impl KeptKeys {
         serde_json::from_str(text.expose()).map_err(|_| KeyError::NotOurs(path.to_owned()))
     }
 
-    /// New keys.
+    /// Makes random keys for a new data folder. They are not written yet.
     pub fn generate() -> Self {
         Self { jwt_key: generate(), secret_key: generate(), old_secret_keys: Vec::new() }
     }

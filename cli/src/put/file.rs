@@ -13,7 +13,7 @@ use crate::exit::{Exit, refuse};
 /// Bytes that are read at a time.
 const PIECE_BYTES: usize = 1 << 20;
 
-/// See the module.
+/// A file of this machine that is uploaded.
 #[derive(Debug)]
 pub struct LocalFile {
     /// The path as it was given.

@@ -82,7 +82,7 @@ struct Document {
 
 impl Server {
     /// # Errors
-    /// When the address is not one of an API.
+    /// When the address is not the address of an API.
     pub fn new(server: &Url, token: &Secret, pipeline: &str) -> anyhow::Result<Self> {
         let mut files = server.clone();
         let is_web = matches!(files.scheme(), "http" | "https");

@@ -1,4 +1,4 @@
-//! What happens to a run and to those that follow it, told as it happens.
+//! Follows a run and the runs after it, and prints what happens to them.
 
 use std::time::{Duration, Instant};
 
@@ -51,7 +51,7 @@ struct Teller<'a> {
     db: &'a PgPool,
     what: Watch,
     screen: &'a Screen,
-    /// The newest run whose end was told.
+    /// The newest run whose end was printed.
     told: Option<Uuid>,
     /// The run, stage and file of the last line.
     stage: Option<(Uuid, Option<Stage>, Option<String>)>,
@@ -85,7 +85,7 @@ impl Teller<'_> {
         }
     }
 
-    /// Runs whose end was not told yet, oldest first.
+    /// Runs whose end was not printed yet, the oldest first.
     async fn untold(&self) -> sqlx::Result<Vec<Run>> {
         let mut runs: Vec<Run> = runs::find(self.db, self.what.run).await?.into_iter().collect();
         if let Some(schedule) = self.what.schedule {

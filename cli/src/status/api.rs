@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::healthcheck::Question;
 
-/// What an API says.
+/// The API at an address, as its health check describes it.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Api {
     /// The address that was asked.

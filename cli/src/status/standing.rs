@@ -78,9 +78,9 @@ pub enum Part {
 /// Something that needs attention.
 #[derive(Debug, Serialize)]
 pub struct Attention {
-    /// What it is about.
+    /// Part of the installation that needs attention.
     pub part: Part,
-    /// A sentence.
+    /// What needs attention, as a sentence.
     pub what: String,
 }
 

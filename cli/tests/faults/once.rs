@@ -20,17 +20,7 @@ fn a_run_whose_worker_is_killed_is_taken_over() {
         let pipelines = [world.pipeline("killed", ROWS)];
         let mut seconds = Vec::new();
         for _ in 0..rounds(1) {
-            sqlx::query("drop table if exists killed").execute(&world.target).await.expect("dropped");
-            let doomed = world.worker(&[]).await;
-            let run = world.trigger(&pipelines[0]).await;
-            let at_work = world.at_work(run, "load").await;
-            doomed.process.signal(Signal::SIGKILL);
-            let killed = Utc::now();
-            let heir = world.worker(&[]).await;
-            let done = world.finished(run).await;
-            assert_eq!((done.state.as_str(), done.attempt), ("succeeded", at_work.attempt + 1), "{done:#?}");
-            seconds.push(world.picked_up_after(run, at_work.epoch + 1, killed).await);
-            drop(heir);
+            seconds.push(world.taken_over_after_kill(&pipelines[0], "load").await);
         }
         world.check(&pipelines).await;
         assert!(seconds.iter().all(|seconds| *seconds < TAKEN_OVER), "{seconds:?}");

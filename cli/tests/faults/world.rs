@@ -11,6 +11,7 @@ use elt_shared::store;
 use elt_shared::store::configs::{self, NewConfig};
 use elt_shared::store::runs::{self, Run};
 use elt_shared::trigger::{self, Trigger};
+use nix::sys::signal::Signal;
 use serde_json::json;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, PgPool};
@@ -321,6 +322,22 @@ impl World {
                 .await
                 .expect("the attempt is there");
         (started - since).as_seconds_f64()
+    }
+
+    /// Kills a worker in a stage of a run into an empty table, and lets another worker finish the run. Returns the seconds
+    /// from the kill to the attempt that finished it.
+    pub async fn taken_over_after_kill(&self, pipeline: &Pipeline, stage: &str) -> f64 {
+        let drop = AssertSqlSafe(format!("drop table if exists {}", pipeline.table));
+        sqlx::query(drop).execute(&self.target).await.expect("dropped");
+        let doomed = self.worker(&[]).await;
+        let run = self.trigger(pipeline).await;
+        let at_work = self.at_work(run, stage).await;
+        doomed.process.signal(Signal::SIGKILL);
+        let killed = chrono::Utc::now();
+        let _heir = self.worker(&[]).await;
+        let done = self.finished(run).await;
+        assert_eq!((done.state.as_str(), done.attempt), ("succeeded", at_work.attempt + 1), "{done:#?}");
+        self.picked_up_after(run, at_work.epoch + 1, killed).await
     }
 
     /// The postmaster's process id.

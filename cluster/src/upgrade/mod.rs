@@ -114,7 +114,7 @@ impl Running<'_> {
         let url = format!("postgres://{SUPERUSER}:{password}@127.0.0.1:{}/postgres?sslmode=disable", self.port);
         let mut address = TargetAddress::parse(&url, Author::Operator).map_err(|_| LocalError::Copy {
             doing: "find the address of the private server".into(),
-            reason: "it is no address".into(),
+            reason: "it is not an address".into(),
         })?;
         // The name may have characters that a URL gives a meaning.
         database.clone_into(&mut address.database);

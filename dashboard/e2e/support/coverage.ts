@@ -22,7 +22,7 @@ function summary(covered: number, statements: number): Summary {
 /** Lines of the imported reports. */
 export const LINES = 220;
 
-/** Imports a report of two files, of whose lines so many are covered. */
+/** Imports a report of two files, with this number of covered lines. */
 export async function importCoverage(covered: number): Promise<void> {
   await call('POST', '/coverage-report?commit=abc123', {
     meta: { version: '7' },

@@ -32,7 +32,7 @@ pub enum GrantError {
     /// The name is empty, too long or not printable.
     #[error("a token's name has 1 to {MAX_NAME} printable characters")]
     Name,
-    /// It could do nothing.
+    /// The token has no scopes, so it could do nothing.
     #[error("a token needs at least one scope")]
     NoScopes,
     /// Its owner may not do that either.
@@ -55,7 +55,7 @@ pub enum GrantError {
 }
 
 impl GrantError {
-    /// Stable.
+    /// Code of the refusal in problem documents.
     pub fn code(&self) -> Code {
         match self {
             Self::Name => Code::InvalidName,

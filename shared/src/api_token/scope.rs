@@ -25,7 +25,7 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// Every scope.
+    /// Every scope, in the order in which lists show them.
     pub const ALL: [Self; 5] = [Self::Trigger, Self::Read, Self::Upload, Self::Data, Self::Admin];
 
     /// As it is written in requests, in answers and in the database.

@@ -54,11 +54,11 @@ fn check_source(name: &str, source: &ApiSource, windows: &[Window]) -> Result<Op
         (true, true) => Ok(None),
         _ if windows.len() == 1 && (begins || ends) => Ok(None),
         (true, false) => Ok(Some(format!(
-            "{name} is not told the end of a window, so each one loads everything from its beginning on: add `{{{{until}}}}` or \
+            "{name} does not get the end of a window, so each window loads everything from its beginning on: add `{{{{until}}}}` or \
              `incremental.end_param`"
         ))),
         (false, true) => Ok(Some(format!(
-            "{name} is not told the beginning of a window, so each one loads everything up to its end: add `{{{{since}}}}` or \
+            "{name} does not get the beginning of a window, so each window loads everything up to its end: add `{{{{since}}}}` or \
              `incremental.param`"
         ))),
         (false, false) => Err(loads_everything(format!("{name} asks for everything, whatever the window is"))),

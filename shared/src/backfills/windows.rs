@@ -14,7 +14,7 @@ pub const MOST_WINDOWS: usize = 10_000;
 /// A part of time: `from` belongs to it, `to` does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Window {
-    /// Its beginning.
+    /// Beginning of the window, which belongs to it.
     pub from: DateTime<Utc>,
     /// Its end, which is the beginning of the next window.
     pub to: DateTime<Utc>,

@@ -36,7 +36,7 @@ pub struct Check {
 pub enum CheckRule {
     /// The column has a value in every row.
     NotNull {
-        /// Column.
+        /// Name of the column that is checked.
         column: String,
     },
     /// No two rows have the same values in these columns. Rows with a NULL in one of them are not compared.
@@ -46,14 +46,14 @@ pub enum CheckRule {
     },
     /// The column is NULL or has one of these values.
     AcceptedValues {
-        /// Column.
+        /// Name of the column that is checked.
         column: String,
         /// Values as written, at least one.
         values: Vec<String>,
     },
     /// The column is NULL or lies between two values, which belong to the range. At least one of them is there.
     Range {
-        /// Column.
+        /// Name of the column that is checked.
         column: String,
         /// Smallest value, as written.
         min: Option<String>,
@@ -62,7 +62,7 @@ pub enum CheckRule {
     },
     /// The column is NULL or has a value that a column of another table has.
     Relationships {
-        /// Column.
+        /// Name of the column that is checked.
         column: String,
         /// The other table. A name without a schema is in the schema of the target table.
         to: TableName,
@@ -71,16 +71,16 @@ pub enum CheckRule {
     },
     /// The number of rows of the table is within bounds. At least one of them is there.
     RowCount {
-        /// Smallest number.
+        /// Least number of rows that passes. `None`: no lower limit.
         min: Option<u64>,
-        /// Largest number.
+        /// Greatest number of rows that passes. `None`: no upper limit.
         max: Option<u64>,
     },
     /// The greatest time in the column is at most so old.
     FreshnessOf {
         /// Column with dates or timestamps.
         column: String,
-        /// Greatest age.
+        /// Greatest age of the newest value that passes.
         within: Duration,
     },
     /// A query returns no row.

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::effort::Effort;
 use super::error::{ConfigError, Warning};
 use super::mask::Mask;
 use super::node::{Node, Value};
@@ -12,6 +11,7 @@ use super::pipeline::{self, PipelineConfig};
 use super::reader::{Field, Reader};
 use super::resolve::add_secret_names;
 use super::target::TargetConfig;
+use super::time_limit::TimeLimit;
 use super::{Checked, NoReferences, Resolve, tree};
 
 /// Characters of a preview.
@@ -28,15 +28,15 @@ pub struct Document {
 impl Document {
     /// Reads a text. The only error is [`ConfigError::Syntax`].
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
-        Self::parse_within(text, &Effort::default())
+        Self::parse_within(text, &TimeLimit::default())
     }
 
-    /// Reads a text, unless the effort is spent before its end. The only error is [`ConfigError::Syntax`].
-    pub fn parse_within(text: &str, effort: &Effort) -> Result<Self, ConfigError> {
-        let mut root = tree::parse(text, effort).map_err(ConfigError::Syntax)?;
+    /// Reads a text, unless the time is up before its end. The only error is [`ConfigError::Syntax`].
+    pub fn parse_within(text: &str, time_limit: &TimeLimit) -> Result<Self, ConfigError> {
+        let mut root = tree::parse(text, time_limit).map_err(ConfigError::Syntax)?;
         // Before the merges: what a mapping's own key overrides is written all the same.
-        let mask = Mask::of(text, &root, effort);
-        if effort.is_spent() {
+        let mask = Mask::of(text, &root, time_limit);
+        if time_limit.is_over() {
             // The mask may not have found every secret, so no part of the document may be shown.
             return Err(ConfigError::Syntax(tree::stopped()));
         }
@@ -46,28 +46,28 @@ impl Document {
 
     /// The pipeline it describes. The error is [`ConfigError::NotRunnable`] or [`ConfigError::Secret`].
     pub fn pipeline(&self, resolve: &dyn Resolve) -> Result<Checked<PipelineConfig>, ConfigError> {
-        self.pipeline_within(resolve, &Effort::default())
+        self.pipeline_within(resolve, &TimeLimit::default())
     }
 
-    /// Like [`Self::pipeline`], but returns a problem instead of the pipeline once the effort is spent.
+    /// Like [`Self::pipeline`], but returns a problem instead of the pipeline once the time is up.
     pub fn pipeline_within(
         &self,
         resolve: &dyn Resolve,
-        effort: &Effort,
+        time_limit: &TimeLimit,
     ) -> Result<Checked<PipelineConfig>, ConfigError> {
-        let reader = Reader::new(resolve, &self.mask, effort);
+        let reader = Reader::new(resolve, &self.mask, time_limit);
         let pipeline = pipeline::read(&Field::root(&reader, &self.root));
         reader.finish(pipeline)
     }
 
     /// What the author should know, whether or not the config can run.
     pub fn warnings(&self) -> Vec<Warning> {
-        self.warnings_within(&Effort::default())
+        self.warnings_within(&TimeLimit::default())
     }
 
-    /// Like [`Self::warnings`]. Warnings are missing when the effort is spent before the end.
-    pub fn warnings_within(&self, effort: &Effort) -> Vec<Warning> {
-        let reader = Reader::new(&NoReferences, &self.mask, effort);
+    /// Like [`Self::warnings`]. Warnings are missing when the time is up before the end.
+    pub fn warnings_within(&self, time_limit: &TimeLimit) -> Vec<Warning> {
+        let reader = Reader::new(&NoReferences, &self.mask, time_limit);
         pipeline::read(&Field::root(&reader, &self.root));
         reader.into_warnings()
     }
@@ -75,16 +75,16 @@ impl Document {
     /// Its target alone: enough for looking at the table. Errors as those of
     /// [`Self::pipeline`].
     pub fn target(&self, resolve: &dyn Resolve) -> Result<Checked<TargetConfig>, ConfigError> {
-        let effort = Effort::default();
-        let reader = Reader::new(resolve, &self.mask, &effort);
+        let time_limit = TimeLimit::default();
+        let reader = Reader::new(resolve, &self.mask, &time_limit);
         let target = pipeline::read_target(&Field::root(&reader, &self.root));
         reader.finish(target)
     }
 
     /// Where one item of `notify:`, counted from 0, sends its messages. Errors as those of [`Self::pipeline`].
     pub fn notify_address(&self, entry: usize, resolve: &dyn Resolve) -> Result<Checked<NotifyAddress>, ConfigError> {
-        let effort = Effort::default();
-        let reader = Reader::new(resolve, &self.mask, &effort);
+        let time_limit = TimeLimit::default();
+        let reader = Reader::new(resolve, &self.mask, &time_limit);
         let address = notify::read_address(&Field::root(&reader, &self.root), entry);
         reader.finish(address)
     }

@@ -66,11 +66,11 @@ fn sentences(problems: &[ConfigProblem]) -> String {
 /// Something in a config that works, but probably not as meant: an unknown key with the nearest known one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Warning {
-    /// Key path.
+    /// Path of the key: `sources[0].type`. Empty: the document itself.
     pub path: String,
-    /// 1-based.
+    /// Line in the text, from 1. `None`: the problem has no place.
     pub line: Option<usize>,
-    /// 1-based.
+    /// Column in that line in characters, from 1.
     pub column: Option<usize>,
     /// `unknown key "delimeter", did you mean "delimiter"?`
     pub message: String,

@@ -11,7 +11,7 @@ use super::reader::Field;
 pub struct KeepConfig {
     /// Number of units.
     count: u32,
-    /// The unit.
+    /// Unit that `count` counts.
     unit: Every,
     /// What happens to a partition that is older.
     pub then: Then,

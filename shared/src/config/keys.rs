@@ -15,9 +15,9 @@ pub(super) struct Key {
 /// What a key's value looks like.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Shape {
-    /// Any text.
+    /// A text without further rules.
     Text,
-    /// A text nobody may see.
+    /// A secret: a text that is never shown.
     Secret,
     /// true or false, quoted or not, yes and no.
     Flag,
@@ -53,7 +53,7 @@ pub(super) enum Shape {
     SectionOrVariant(&'static [Key], &'static [Variant]),
     /// A list of mappings whose `type` decides their keys.
     Variants(&'static [Variant]),
-    /// Anything.
+    /// A value of any type, which the schema does not describe further.
     Any,
 }
 

@@ -44,7 +44,7 @@ pub enum ProfileLevel {
     Full,
     /// Counts and lengths, and no value.
     Counts,
-    /// Nothing.
+    /// The run makes no profile.
     None,
 }
 

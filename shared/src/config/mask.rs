@@ -7,9 +7,9 @@ mod place;
 
 use std::ops::Range;
 
-use super::effort::Effort;
 use super::node::Node;
-use super::secrecy::{is_secret_text, secret_parts};
+use super::secret_detection::{is_secret_text, secret_parts};
+use super::time_limit::TimeLimit;
 use crate::secret::PLACEHOLDER;
 pub(crate) use finder::Finder;
 use found::Found;
@@ -17,7 +17,7 @@ use found::Found;
 /// Shorter secrets are not looked for elsewhere: they would be found everywhere.
 const SHORTEST_SOUGHT: usize = 4;
 
-/// What nobody may see of a text.
+/// The places of the secrets in a text.
 #[derive(Clone)]
 pub(super) struct Mask {
     /// In order, without overlaps.
@@ -27,10 +27,10 @@ pub(super) struct Mask {
 }
 
 impl Mask {
-    /// Finds the secrets of a text. Some are missing when the effort is spent before the end. The tree must hold every
+    /// Finds the secrets of a text. Some are missing when the time is up before the end. The tree must hold every
     /// value that is written, including values that a merge overrides.
-    pub fn of(text: &str, root: &Node, effort: &Effort) -> Self {
-        let mut found = Found::in_tree(text, root, effort);
+    pub fn of(text: &str, root: &Node, time_limit: &TimeLimit) -> Self {
+        let mut found = Found::in_tree(text, root, time_limit);
         let secrets: Vec<String> = found.secrets.drain().filter(|secret| secret.len() >= SHORTEST_SOUGHT).collect();
         let secrets = secrets.iter().map(String::as_str);
         let finder = Finder::of(secrets.clone());
@@ -58,7 +58,7 @@ impl Mask {
     }
 }
 
-/// A stretch of the text that nobody may see.
+/// A stretch of the text that is a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Cut {
     range: Range<usize>,

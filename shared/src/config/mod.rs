@@ -3,7 +3,7 @@
 //! # Layout
 //! - [`Document`]: one YAML mapping; what it says, and how it may be shown
 //! - `tree`, `node`: from text to values that know their line and column, within limits against bombs;
-//!   `yaml_rules`: refuses what YAML forbids but the parser accepts; `second_opinion`: refuses a text that two parsers
+//!   `yaml_rules`: refuses what YAML forbids but the parser accepts; `second_parser`: refuses a text that two parsers
 //!   read differently
 //! - `keys`: how the keys of a section are declared, once, for reading and for [`json_schema()`];
 //!   `reader`, `section`: walk a document by them, collect warnings and problems with their place
@@ -11,8 +11,8 @@
 //!   `retry`, `transform`, `notify`: what each section means
 //! - [`expression`], `shaping`: what becomes of the columns before the schema sees them
 //! - `moment`, `duration`: points in time, and lengths of time
-//! - [`Effort`]: the time limit of a check
-//! - `mask`, `secrecy`: hiding secrets where they stand, and what counts as one
+//! - [`TimeLimit`]: the time limit of a check
+//! - `mask`, `secret_detection`: hiding secrets where they stand, and what counts as one
 //! - `resolve`: `${env:NAME}` and `${secret:NAME}`; `content_key`: what "the same YAML" means
 
 mod certificates;
@@ -21,7 +21,6 @@ mod column_type;
 mod content_key;
 mod document;
 mod duration;
-mod effort;
 mod error;
 mod json_schema;
 mod keep;
@@ -42,13 +41,14 @@ mod resolve;
 mod retry;
 mod schedule;
 mod schema;
-mod second_opinion;
-mod secrecy;
+mod second_parser;
+mod secret_detection;
 mod section;
 mod shaping;
 mod source;
 mod table_pattern;
 mod target;
+mod time_limit;
 mod transform;
 mod tree;
 mod yaml_rules;
@@ -59,7 +59,6 @@ pub use column_type::ColumnType;
 pub use content_key::content_key;
 pub use document::Document;
 pub use duration::{parse as parse_duration, shown as shown_duration};
-pub use effort::Effort;
 pub use error::{ConfigError, ConfigProblem, Warning};
 pub use json_schema::json_schema;
 pub use keep::{KeepConfig, Then};
@@ -75,7 +74,7 @@ pub use resolve::{NoReferences, Reference, Resolve, SecretRefusal, Unresolved};
 pub use retry::{Outages, RetryConfig};
 pub use schedule::{CatchUp, MonitorConfig, Overlap, ScheduleConfig, StartRules, Window};
 pub use schema::{ColumnContract, OnBadRow, OnExtraColumn, RejectLimit, SchemaContract};
-pub use secrecy::{is_secret_header, is_secret_name, is_secret_parameter, looks_secret, masked_path};
+pub use secret_detection::{is_secret_header, is_secret_name, is_secret_parameter, looks_secret, masked_path};
 pub use shaping::{Computed, Condition, Keep, Mask, Masked, Named, Renamed, Shaping, Written, expression};
 pub use source::{
     AfterLoad, ApiAuth, ApiKey, ApiSource, ApiTimeouts, ArchiveOptions, AuthScheme, Body, BucketLogin, BucketService,
@@ -89,6 +88,7 @@ pub use source::{
 };
 pub use table_pattern::{NamedTable, TablePattern};
 pub use target::{SslMode, TableName, TargetConfig, TargetDatabase};
+pub use time_limit::TimeLimit;
 pub use transform::{Materialized, Transform};
 
 /// A config together with what the user should know about it.
@@ -96,7 +96,7 @@ pub use transform::{Materialized, Transform};
 pub struct Checked<T> {
     /// The checked value.
     pub value: T,
-    /// Unknown keys and other things that are no error.
+    /// Unknown keys and other things that do not keep the config from running.
     pub warnings: Vec<Warning>,
 }
 

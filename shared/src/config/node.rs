@@ -3,11 +3,11 @@
 /// Where something stands in the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place {
-    /// 1-based.
+    /// Line in the text, from 1.
     pub line: usize,
     /// 1-based, in characters.
     pub column: usize,
-    /// First byte.
+    /// Offset of the node's first byte in the text.
     pub start: usize,
     /// The byte after the last one.
     pub end: usize,

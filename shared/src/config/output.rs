@@ -10,7 +10,7 @@ use super::section::Section;
 pub struct OutputConfig {
     /// Where it goes; `None`: `<data dir>/output/<name>-<config id>.csv`, or the suffix of its format.
     pub path: Option<PathBuf>,
-    /// Its format.
+    /// Format of the written file.
     pub format: OutputFormat,
     /// How its bytes are compressed; in Parquet, those of its pages.
     pub compression: OutputCompression,

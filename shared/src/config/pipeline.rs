@@ -28,7 +28,7 @@ use crate::runs::Priority;
 pub struct PipelineConfig {
     /// The pipeline's name; the target table's name when none was given.
     pub name: String,
-    /// Never empty.
+    /// The sources, in the order of the text. There is at least one.
     pub sources: Vec<SourceConfig>,
     /// The table to load into, or the pattern of the tables.
     pub target: TargetConfig,
@@ -45,9 +45,9 @@ pub struct PipelineConfig {
     pub provenance: Vec<Provenance>,
     /// `start_time`, `end_time`.
     pub window: Window,
-    /// Cron, when written.
+    /// The cron schedule. `None`: the config has no `schedule:`.
     pub schedule: Option<ScheduleConfig>,
-    /// Change monitoring.
+    /// How a running schedule looks for changes of the sources.
     pub monitor: MonitorConfig,
     /// `concurrency`, `priority`.
     pub start_rules: StartRules,
@@ -59,7 +59,7 @@ pub struct PipelineConfig {
     pub checks: Vec<Check>,
     /// SQL models run in the target after a load, in this order.
     pub transform: Vec<Transform>,
-    /// Who is told about which events, without the addresses, and what counts as stale and as too few rows.
+    /// Receivers of messages and their events, without the addresses, and what counts as stale and as too few rows.
     pub notify: NotifyConfig,
 }
 
@@ -109,7 +109,7 @@ pub(super) const KEYS: &[Key] = &[
     Key::of("output", Shape::Section(output::KEYS), "The file with all rows of a run, in any format."),
     Key::of("checks", Shape::Sections(checks::KEYS), "What must be true before a load commits."),
     Key::of("transform", Shape::Sections(transform::KEYS), "SQL models run in the target after a load, in this order."),
-    Key::of("notify", Shape::Sections(notify::KEYS), "Who is told about what happens to the pipeline."),
+    Key::of("notify", Shape::Sections(notify::KEYS), "Who gets messages about the pipeline, and about which events."),
     Key::duration(
         "freshness",
         notify::LONGEST_FRESHNESS,
@@ -208,7 +208,7 @@ fn sources(root: &Section<'_>) -> Option<Vec<SourceConfig>> {
         field.problem("expected at least one source");
         return None;
     }
-    // Every source is read before the first wrong one ends it, so that all problems are told at once.
+    // Every source is read before the first wrong one ends it, so that all problems are reported at once.
     let read: Vec<Option<SourceConfig>> = items.iter().map(source::read).collect();
     source::check_together(&items, &read);
     read.into_iter().collect()

@@ -4,13 +4,13 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 
 use super::Checked;
-use super::effort::Effort;
 use super::error::{ConfigError, ConfigProblem, Warning, shortened};
 use super::keys::{Choice, Key, Variant, either};
 use super::mask::{self, Mask};
 use super::node::{Entry, Node, Place, Scalar, Style, Value};
 use super::resolve::{Part, Resolve, SecretRefusal, add_secret_names, is_one_secret, parts};
 use super::section::Section;
+use super::time_limit::TimeLimit;
 use super::tree;
 
 /// The problem of a key without a value. Such a key must not count as absent, because the default would then silently
@@ -24,7 +24,7 @@ const MOST_TOLD: usize = 100;
 pub(super) struct Reader<'a> {
     resolve: &'a dyn Resolve,
     mask: &'a Mask,
-    effort: &'a Effort,
+    time_limit: &'a TimeLimit,
     problems: RefCell<Vec<ConfigProblem>>,
     /// Why the first secret was refused that the config does not get.
     refusal: Cell<Option<SecretRefusal>>,
@@ -33,10 +33,10 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// A reader that resolves references with `resolve`, keeps what `mask` hides out of its messages, and stops once
-    /// `effort` is spent.
-    pub fn new(resolve: &'a dyn Resolve, mask: &'a Mask, effort: &'a Effort) -> Self {
+    /// the time is up.
+    pub fn new(resolve: &'a dyn Resolve, mask: &'a Mask, time_limit: &'a TimeLimit) -> Self {
         let (problems, refusal, warnings) = Default::default();
-        Self { resolve, mask, effort, problems, refusal, warnings }
+        Self { resolve, mask, time_limit, problems, refusal, warnings }
     }
 
     /// The outcome: the value, unless the walk met a problem.
@@ -52,7 +52,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The warnings alone.
+    /// Takes the warnings out; the problems are dropped.
     pub fn into_warnings(self) -> Vec<Warning> {
         self.warnings.into_inner()
     }
@@ -102,7 +102,7 @@ pub(super) struct Field<'a> {
 
 /// A scalar whose references were looked up.
 pub(super) enum Reading {
-    /// Everything is known.
+    /// The text has no reference, or all of them are resolved.
     Known(String),
     /// A reference stays as written until a worker resolves it.
     Open(String),
@@ -119,7 +119,7 @@ pub(super) enum Piece {
 }
 
 impl<'a> Field<'a> {
-    /// The document itself.
+    /// The field of the whole document, whose path is empty.
     pub fn root(reader: &'a Reader<'a>, node: &'a Node) -> Self {
         Self { reader, path: String::new(), node }
     }
@@ -149,7 +149,7 @@ impl<'a> Field<'a> {
         self.node.place
     }
 
-    /// Notes something about this value that is no error.
+    /// Adds a warning about this value. The config can run all the same.
     pub fn warn(&self, message: impl Into<String>) {
         self.reader.warn(&self.path, self.node.place, message);
     }
@@ -159,7 +159,7 @@ impl<'a> Field<'a> {
         self.reader.problem(&join(&self.path, &entry.key.text), entry.key_place, NO_VALUE);
     }
 
-    /// Notes something about a key of this mapping that is no error.
+    /// Adds a warning about a key of this mapping. The config can run all the same.
     pub fn warn_of_key(&self, entry: &Entry, message: impl Into<String>) {
         self.reader.warn(&join(&self.path, &entry.key.text), entry.key_place, message);
     }
@@ -305,7 +305,7 @@ impl<'a> Field<'a> {
         None
     }
 
-    /// true or false.
+    /// Reads `true` or `false`. `None`: it is another value, which was reported as a problem.
     pub fn flag(&self) -> Option<bool> {
         self.parsed(|text| match text.to_ascii_lowercase().as_str() {
             "true" | "yes" | "on" | "1" => Ok(true),
@@ -367,7 +367,7 @@ impl<'a> Field<'a> {
 
     /// The entries of a mapping.
     pub fn entries(&self) -> Option<&'a [Entry]> {
-        if self.reader.effort.is_spent() {
+        if self.reader.time_limit.is_over() {
             self.problem(tree::stopped().message);
             return None;
         }

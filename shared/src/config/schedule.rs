@@ -44,7 +44,7 @@ text_enum! {
         /// The new run is left out and counted.
         #[default]
         Skip = "skip",
-        /// The new run waits.
+        /// The new run waits in the queue for the end of the earlier one.
         Queue = "queue",
     }
 }
@@ -56,9 +56,9 @@ text_enum! {
         /// One run for all times that were missed.
         #[default]
         Latest = "latest",
-        /// One run for each.
+        /// One run for each time that was missed.
         All = "all",
-        /// No run.
+        /// No run: times that were missed stay missed.
         None = "none",
     }
 }
@@ -75,7 +75,7 @@ pub struct StartRules {
 /// `monitor:`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MonitorConfig {
-    /// Default true.
+    /// Whether changes of the sources start runs. Default: true.
     pub enabled: bool,
     /// `None`: the server's setting (60 s).
     pub interval: Option<Duration>,

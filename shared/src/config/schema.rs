@@ -54,16 +54,16 @@ pub enum OnBadRow {
 pub enum OnExtraColumn {
     /// It is added to the table.
     Evolve,
-    /// It is left out.
+    /// The column is left out.
     Ignore,
-    /// It fails the run.
+    /// The column fails the run.
     Fail,
 }
 
 /// `max_rejected`: either bound may be written.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RejectLimit {
-    /// Rows.
+    /// Number of rejected rows that a run may have; more fail it. `None`: any number.
     pub rows: Option<u64>,
     /// Percent of the rows read, 0 to 100.
     pub percent: Option<f64>,

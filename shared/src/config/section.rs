@@ -129,7 +129,7 @@ impl<'a> Section<'a> {
         Some(text)
     }
 
-    /// A text.
+    /// Reads a key that has a text. `None`: it is missing, or its problem was reported.
     pub fn text(&self, name: &str) -> Option<String> {
         self.field(name)?.text()
     }
@@ -139,12 +139,12 @@ impl<'a> Section<'a> {
         self.text(name).filter(|text| !text.trim().is_empty())
     }
 
-    /// A secret.
+    /// Reads a key that has a secret. `None`: it is missing, or its problem was reported.
     pub fn secret(&self, name: &str) -> Option<Secret> {
         self.text(name).map(Secret::new)
     }
 
-    /// true or false.
+    /// Reads a key that has `true` or `false`. `None`: it is missing, or its problem was reported.
     pub fn flag(&self, name: &str) -> Option<bool> {
         self.field(name)?.flag()
     }

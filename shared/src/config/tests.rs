@@ -2,7 +2,6 @@
 
 mod auth;
 mod csv;
-mod effort;
 mod file_formats;
 mod limits;
 mod messages;
@@ -13,6 +12,7 @@ mod requests;
 mod secrets;
 mod shapes;
 mod tables;
+mod time_limit;
 
 use std::path::Path;
 

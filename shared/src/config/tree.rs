@@ -4,10 +4,10 @@ use std::collections::{HashMap, HashSet};
 
 use libyaml_safer::{Event, EventData, Mark, Parser, ScalarStyle};
 
-use super::effort::Effort;
 use super::error::{ConfigProblem, shortened};
 use super::node::{Entry, Node, Place, Scalar, Style, Value};
-use super::second_opinion;
+use super::second_parser;
+use super::time_limit::TimeLimit;
 use super::yaml_rules::Rules;
 
 /// Longest text, in bytes.
@@ -19,8 +19,8 @@ const MAX_NODES: usize = 50_000;
 /// Most text in all values, counted in the same way.
 const MAX_TEXT: usize = 1024 * 1024;
 
-/// Reads one mapping, unless the effort is spent before its end.
-pub(super) fn parse(text: &str, effort: &Effort) -> Result<Node, ConfigProblem> {
+/// Reads one mapping, unless the time is up before its end.
+pub(super) fn parse(text: &str, time_limit: &TimeLimit) -> Result<Node, ConfigProblem> {
     if text.len() > MAX_BYTES {
         return Err(problem(format!("the text is {} bytes long, at most {MAX_BYTES} are allowed", text.len())));
     }
@@ -36,13 +36,13 @@ pub(super) fn parse(text: &str, effort: &Effort) -> Result<Node, ConfigProblem> 
         let position = text.len() - body.len() + position;
         return Err(at_byte(text, position, "a byte order mark may only be the first character of the text"));
     }
-    // Thousands of them take the parsers seconds, and nobody needs one.
+    // They are refused because thousands of them take the parsers seconds, and a config can be written without them.
     if body.split(['\n', '\r']).any(|line| line.starts_with("%TAG")) {
         return Err(problem("%TAG directives are not allowed"));
     }
     let line = format!("{body}\n");
-    let root = root(&line, text.len() - body.len(), effort)?;
-    second_opinion::agrees(&line, &root)?;
+    let root = root(&line, text.len() - body.len(), time_limit)?;
+    second_parser::agrees(&line, &root)?;
     match &root.value {
         Value::Map(_) => Ok(root),
         Value::Scalar(scalar) if scalar.is_null() => Err(problem("the document is empty")),
@@ -50,10 +50,10 @@ pub(super) fn parse(text: &str, effort: &Effort) -> Result<Node, ConfigProblem> 
     }
 }
 
-fn root(text: &str, start: usize, effort: &Effort) -> Result<Node, ConfigProblem> {
+fn root(text: &str, start: usize, time_limit: &TimeLimit) -> Result<Node, ConfigProblem> {
     let builder = Builder::new(start, start + text.len() - 1);
     // libyaml-safer panics on a tag in front of a comma, as in `[!tag ,]`: elt reports it as a syntax error.
-    std::panic::catch_unwind(|| builder.build(text, effort))
+    std::panic::catch_unwind(|| builder.build(text, time_limit))
         .unwrap_or_else(|_| Err(problem("a tag needs a value behind it")))
 }
 
@@ -100,7 +100,7 @@ struct Builder {
     open: Vec<Open>,
     anchored: HashMap<String, Anchored>,
     root: Option<Node>,
-    /// All values so far.
+    /// Number and bytes of all values that were built so far.
     spent: Cost,
     /// Copies of values behind anchors.
     kept: Cost,
@@ -153,13 +153,13 @@ impl Builder {
         Self { start, end, open: Vec::new(), anchored: HashMap::new(), root: None, spent, kept }
     }
 
-    fn build(mut self, text: &str, effort: &Effort) -> Result<Node, ConfigProblem> {
+    fn build(mut self, text: &str, time_limit: &TimeLimit) -> Result<Node, ConfigProblem> {
         let mut bytes = text.as_bytes();
         let mut parser = Parser::new();
         parser.set_input_string(&mut bytes);
         let mut rules = Rules::new(text);
         for event in parser {
-            if effort.is_spent() {
+            if time_limit.is_over() {
                 return Err(stopped());
             }
             let event = event.map_err(|error| syntax(&error))?;

@@ -220,7 +220,7 @@ impl Inbox {
         Ok(landed)
     }
 
-    /// Removes uploads that nobody goes on with: those that were not written to for `unused`. Returns how many.
+    /// Removes unfinished uploads that were not written to for `unused`. Returns the number of removed ones.
     ///
     /// # Errors
     /// When the folder cannot be listed.

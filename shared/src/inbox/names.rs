@@ -17,7 +17,7 @@ const MAX_SHOWN: usize = 40;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FileName(String);
 
-/// The reason why a name is not one of an uploaded file.
+/// The reason why a file cannot be uploaded under a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     /// It is empty or too long.

@@ -22,7 +22,7 @@ const TRIES: usize = 16;
 pub struct UploadName(String);
 
 impl UploadName {
-    /// A name for an upload that nobody goes on with.
+    /// A name for an upload that was given up.
     pub fn new() -> Self {
         Self(Uuid::now_v7().simple().to_string())
     }

@@ -36,7 +36,7 @@ pub enum NetworkError {
     NotFound {
         /// As written in the config.
         host: String,
-        /// What the resolver said.
+        /// Error of the resolver.
         source: std::io::Error,
     },
     /// Looking up or connecting took too long.
@@ -46,7 +46,7 @@ pub enum NetworkError {
         host: String,
         /// Port.
         port: u16,
-        /// How long we waited.
+        /// Time that was waited.
         after: Duration,
     },
     /// No address accepted a connection.
@@ -98,13 +98,7 @@ pub async fn resolve(settings: &NetworkSettings, host: &str, port: u16) -> Resul
 /// # Errors
 /// When the address is refused.
 pub fn check_literal(settings: &NetworkSettings, host: &str) -> Result<(), NetworkError> {
-    let refused = |reason: String| NetworkError::Refused { host: host.to_owned(), reason };
-    let host_only = host.trim_matches(['[', ']']);
-    let policy = Policy::for_host(settings, host_only).map_err(refused)?;
-    match host_only.parse::<IpAddr>() {
-        Ok(address) => policy.check(address).map_err(refused),
-        Err(_) => Ok(()),
-    }
+    check_unresolved(settings, host, |_, _| Ok(()))
 }
 
 /// Checks a host that a proxy will connect to. The proxy looks the name up by itself, so every address that this machine finds
@@ -128,22 +122,33 @@ pub async fn check_for_proxy(settings: &NetworkSettings, host: &str) -> Result<(
 }
 
 /// Checks a host that another server connects to for us, as it sees it: behind a jump host a name may lead to addresses that
-/// nobody here knows. An address is checked as any other. A name must not be refused, and with `ELT_NET_ALLOW` it must be
+/// this machine does not know. An address is checked as any other. A name must not be refused, and with `ELT_NET_ALLOW` it must be
 /// allowed as a name.
 ///
 /// # Errors
 /// When the address or the name is refused.
 pub fn check_behind(settings: &NetworkSettings, host: &str) -> Result<(), NetworkError> {
-    let refused = |reason: String| NetworkError::Refused { host: host.to_owned(), reason };
-    let host_only = host.trim_matches(['[', ']']);
-    let policy = Policy::for_host(settings, host_only).map_err(refused)?;
-    match host_only.parse::<IpAddr>() {
-        Ok(address) => policy.check(address).map_err(refused),
-        Err(_) if ends_in_a_number(host_only) => {
-            Err(refused("it is an address in an unusual spelling: write it as `192.0.2.1`".into()))
+    check_unresolved(settings, host, |policy, name| {
+        if ends_in_a_number(name) {
+            return Err("it is an address in an unusual spelling: write it as `192.0.2.1`".into());
         }
-        Err(_) => policy.check_unseen().map_err(refused),
-    }
+        policy.check_unseen()
+    })
+}
+
+/// Checks a host without a lookup of its name: an address by the rules for addresses, a name by `check_name`, which returns the
+/// reason why it is refused.
+fn check_unresolved(
+    settings: &NetworkSettings,
+    host: &str,
+    check_name: impl FnOnce(&Policy<'_>, &str) -> Result<(), String>,
+) -> Result<(), NetworkError> {
+    let host_only = host.trim_matches(['[', ']']);
+    let checked = Policy::for_host(settings, host_only).and_then(|policy| match host_only.parse::<IpAddr>() {
+        Ok(address) => policy.check(address),
+        Err(_) => check_name(&policy, host_only),
+    });
+    checked.map_err(|reason| NetworkError::Refused { host: host.to_owned(), reason })
 }
 
 /// Whether a resolver may take a host for an IPv4 address, though it is not written as one: `0x7f.1`, `2130706433`.

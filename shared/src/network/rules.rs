@@ -26,7 +26,7 @@ pub struct Network {
     bits: u8,
 }
 
-/// A text that is no rule.
+/// A text that is not a rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` is neither a network like 10.0.0.0/8, nor a host name like db.example.com or *.example.com, nor `*` for all hosts"

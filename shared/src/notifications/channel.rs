@@ -75,7 +75,7 @@ impl ChannelAddress {
 /// The address in a channel's sealed text.
 ///
 /// # Errors
-/// When it is not one.
+/// When it is not an address of the channel's kind.
 pub(super) fn read(text: &str) -> Result<NotifyAddress, ConfigError> {
     // JSON is YAML, so that a channel and an item of a config are read by the same rules.
     let document = Document::parse(&format!("{{\"notify\": [{text}]}}"))?;

@@ -55,7 +55,7 @@ pub(super) fn number(report: Option<&Value>, name: &str) -> u64 {
     report.and_then(|report| report.get(name)?.as_u64()).unwrap_or(0)
 }
 
-/// The differences of columns in a report; `None` when there are none.
+/// The differences of columns in a report; `None`: the columns are as they were.
 pub(super) fn drift(report: Option<&Value>) -> Option<&[Value]> {
     report?.get("drift")?.as_array().map(Vec::as_slice).filter(|differences| !differences.is_empty())
 }

@@ -44,7 +44,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(900);
 pub enum Sends {
     /// Those about runs of this queue: only its workers can be expected to know what a config refers to.
     OfQueue(String),
-    /// Those that say that there is no worker, and the digests that they are part of.
+    /// Messages that a queue has no worker, and the digests that contain them.
     NoWorker,
 }
 

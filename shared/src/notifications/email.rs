@@ -23,7 +23,7 @@ pub enum MailError {
     /// The host may not be called, or was not found.
     #[error(transparent)]
     Host(#[from] NetworkError),
-    /// The message cannot be written, because an address is not one.
+    /// The message cannot be written, because an e-mail address in it is invalid.
     #[error("the e-mail could not be written: {0}")]
     Content(String),
     /// The certificates of the config cannot be used.

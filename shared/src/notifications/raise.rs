@@ -18,7 +18,7 @@ use crate::trigger;
 
 /// Pipelines that one look for stale ones, or for those without a worker, finds.
 const MOST_PIPELINES: i64 = 100;
-/// How long a run waits without a worker before it is told: longer than a worker needs to start again.
+/// Time that a run waits without a worker before a message says so. It is longer than a worker needs to start again.
 const NO_WORKER_AFTER: Duration = Duration::from_secs(180);
 
 /// Opens and closes incidents by the end of a run, and writes the messages about them. Part of the transaction that ends the

@@ -27,7 +27,7 @@ pub enum SendError {
     /// The host may not be called, or was not found.
     #[error(transparent)]
     Host(#[from] NetworkError),
-    /// The secret that signs requests is not one.
+    /// The secret that should sign the requests is invalid.
     #[error("the secret of the webhook cannot sign: {0}")]
     Secret(String),
     /// The receiver did not answer in time.
@@ -39,7 +39,7 @@ pub enum SendError {
     /// The receiver refused the message.
     #[error("the receiver answered {0}")]
     Answer(StatusCode),
-    /// There is no connection.
+    /// No connection could be made, for this reason.
     #[error("the receiver could not be reached: {0}")]
     Unreachable(String),
 }

@@ -142,6 +142,8 @@ impl Heartbeat {
             }
             // The leases of a beat that did not arrive run out, and their attempts must stop writing before that.
             self.give_up_old_leases();
+            // After a failure it tries again sooner, because the leases run out; with jitter, because a database that comes back
+            // would otherwise be met by all workers at the same moment.
             let pause = if connection.is_some() { HEARTBEAT_INTERVAL } else { jittered(PAUSE_AFTER_FAILURE) };
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
@@ -209,7 +211,10 @@ impl Heartbeat {
         }
     }
 
+    /// Cancels attempts whose lease was not renewed for so long that it is about to end.
     fn give_up_old_leases(&self) {
+        // This machine's steady clock decides, and earlier than the database's lease ends, because a worker without a connection
+        // cannot ask the database, and must have stopped writing before another worker may take the run.
         for lease in self.kept().leases.values().filter(|lease| lease.renewed.elapsed() > LEASE_GIVEN_UP_AFTER) {
             lease.lost.cancel();
         }

@@ -9,7 +9,7 @@ text_enum! {
     /// The result of a check.
     #[derive(Default)]
     pub enum CheckState {
-        /// It holds.
+        /// The check holds for the rows.
         #[default]
         Passed = "passed",
         /// It does not hold, and the run loads nothing.
@@ -71,7 +71,7 @@ pub struct CheckSample {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct CheckValue {
-    /// Column.
+    /// Name of the column that was checked.
     pub column: String,
     /// The value as a text; `null` for NULL.
     pub value: Option<String>,

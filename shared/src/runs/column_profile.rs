@@ -64,11 +64,11 @@ pub struct ColumnProfile {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct LengthProfile {
-    /// The shortest.
+    /// Length of the shortest text, in characters.
     pub min: u64,
-    /// The longest.
+    /// Length of the longest text, in characters.
     pub max: u64,
-    /// The average.
+    /// Average length of the texts, in characters.
     pub average: f64,
 }
 

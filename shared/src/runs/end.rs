@@ -19,7 +19,7 @@ pub enum End {
     Stopped,
     /// It failed for good and loaded nothing.
     Failed {
-        /// Stable code.
+        /// Code of the failure, for programs: `source_unreachable`.
         code: String,
         /// A sentence about what happened.
         error: String,
@@ -76,7 +76,7 @@ impl End {
 /// The failure of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Failure<'a> {
-    /// Stable code.
+    /// Code of the failure, for programs: `source_unreachable`.
     pub code: &'a str,
     /// A sentence about what happened.
     pub error: &'a str,
@@ -85,7 +85,7 @@ pub struct Failure<'a> {
 text_enum! {
     /// How an attempt of a run ended. The first three end the run, too.
     pub enum AttemptEnd {
-        /// It completed the work.
+        /// The attempt did the work of its run.
         Succeeded = "succeeded",
         /// It failed, and the run with it.
         Failed = "failed",

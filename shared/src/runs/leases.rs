@@ -44,7 +44,7 @@ pub const TICK_LEASE: Duration = Duration::from_secs(60);
 pub const LONGEST_ASK_PAUSE: Duration = Duration::from_secs(60);
 
 /// Time that a run waits for something that is away, unless its config says otherwise: longer than a night, so that a run
-/// outlives an outage that nobody mends before the morning.
+/// outlives an outage that is mended only in the morning.
 pub const WAIT_FOR_OUTAGES: Duration = Duration::from_secs(86_400);
 
 /// The same for a run that a person waits for: a plan, a check, and every run of `elt run`. It is longer than a restart or a

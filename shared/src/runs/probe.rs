@@ -10,7 +10,7 @@ use crate::explained::{Explained, StoredCode};
 pub struct ProbeReport {
     /// `source 1 (sftp)`, `target`.
     pub what: String,
-    /// It answered.
+    /// Whether the server answered, also with a refusal.
     pub reachable: bool,
     /// It accepted the login, or needs none.
     pub authenticated: bool,

@@ -8,7 +8,7 @@ use super::Stage;
 /// How far a run is.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RunProgress {
-    /// What it is doing.
+    /// Stage that the run is in.
     pub stage: Stage,
     /// Number of files of the run; 0 until it is known.
     pub files: u64,

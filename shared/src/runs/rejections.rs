@@ -28,11 +28,11 @@ pub struct Rejections {
 /// Number of rows rejected for one reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ReasonCount {
-    /// Stable code.
+    /// Code of the reason, for programs.
     pub code: String,
     /// Column the reason is about; `null` when the record could not be read as a row.
     pub column: Option<String>,
-    /// Rows.
+    /// Number of rows that were rejected for this reason.
     pub rows: u64,
 }
 
@@ -45,7 +45,7 @@ pub struct RejectedPlace {
     pub line: u64,
     /// Column the reason is about; `null` when the record could not be read as a row.
     pub column: Option<String>,
-    /// Stable code.
+    /// Code of the reason, for programs.
     pub code: String,
     /// A sentence. It may quote the value, so it is kept with the run and never logged.
     pub reason: String,

@@ -175,7 +175,7 @@ impl RunReport {
         let arrived = self.rows_inserted + self.rows_updated + self.rows_duplicate;
         // A check loads nothing, so it counts as arrived what it could read.
         let readable = self.rows_read.saturating_sub(self.rows_filtered + self.rows_quarantined);
-        // A file with another suffix that is left out beside an empty file is no loss. When every file is left out, the
+        // A file with another suffix that is left out beside an empty file is not a loss. When every file is left out, the
         // source was not empty, so nothing of it was loaded.
         let failed_files = self.left_out.iter().any(|file| file.kind == LeftOutKind::Failed);
         let only_left_out = self.left_out_total > 0 && self.files_total == 0;
@@ -321,7 +321,7 @@ pub struct FileReceipt {
     /// How else a delimited file was read; `null` for other formats.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dialect: Option<FileDialect>,
-    /// Rows found.
+    /// Number of records that were found in the file.
     pub rows_read: u64,
     /// Rows inserted into the table.
     pub rows_inserted: u64,
@@ -374,7 +374,7 @@ pub struct LeftOut {
     pub name: String,
     /// Whether it should have been read.
     pub kind: LeftOutKind,
-    /// A sentence.
+    /// Why the file was left out, as a sentence.
     pub reason: String,
 }
 
@@ -382,7 +382,7 @@ pub struct LeftOut {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LeftOutKind {
-    /// It is not one of the source's files: another suffix, or still being written.
+    /// The source does not read it, for its suffix, or because it may still be written.
     Skipped,
     /// It is one of the source's files, but could not be read.
     Failed,
@@ -458,7 +458,7 @@ pub enum Drift {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Stages {
-    /// Getting the files.
+    /// Seconds for getting the files from the sources.
     pub extract: f64,
     /// Looking at every cell and deciding columns.
     pub validate: f64,

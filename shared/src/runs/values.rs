@@ -102,7 +102,7 @@ text_enum! {
         /// Connects to the target and claims its table.
         #[default]
         Connect = "connect",
-        /// Gets the files.
+        /// The files are got from the sources.
         Extract = "extract",
         /// Looks at every cell and decides the columns.
         Validate = "validate",

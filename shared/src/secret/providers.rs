@@ -42,7 +42,7 @@ pub enum KeyError {
     Short {
         /// Where the key was given.
         place: String,
-        /// Its length.
+        /// Length of the value in bytes.
         bytes: usize,
     },
     /// A key is long enough, but repeats a few letters or a word.
@@ -54,12 +54,12 @@ pub enum KeyError {
     /// A file of keys cannot be read.
     #[error("could not read the keys in {}: {source}", path.display())]
     File {
-        /// The file.
+        /// Path of the file with the value.
         path: PathBuf,
-        /// Why.
+        /// Why the file cannot be used.
         source: SecretFileError,
     },
-    /// A file is not one that elt wrote. Its text is not quoted, because it may hold keys.
+    /// A file was not written by elt. Its text is not quoted, because it may hold keys.
     #[error("{} is not the file of keys elt wrote", .0.display())]
     NotOurs(PathBuf),
     /// The place was read and holds no key.

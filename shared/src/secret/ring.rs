@@ -73,7 +73,7 @@ pub enum OpenError {
     /// It is not what was sealed for this place.
     #[error("it is not what was sealed there with the secret key {key_id}: it was changed or moved")]
     Damaged {
-        /// The key it names.
+        /// Id of the key that sealed it.
         key_id: String,
     },
 }
@@ -198,7 +198,7 @@ impl KeyRing {
 }
 
 impl CurrentKey {
-    /// Its id.
+    /// The key's id, which stands in front of everything that it seals.
     pub fn id(&self) -> &str {
         &self.0[0].id
     }

@@ -125,7 +125,7 @@ pub async fn find_by_hash(db: impl PgExecutor<'_>, hash: &TokenHash) -> sqlx::Re
         .await
 }
 
-/// One token.
+/// A token by its id. `None`: it does not exist.
 pub async fn find(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<Option<ApiToken>> {
     sqlx::query_as(sqlx::AssertSqlSafe(format!("{SELECT} where token.id = $1"))).bind(id).fetch_optional(db).await
 }

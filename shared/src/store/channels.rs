@@ -10,7 +10,7 @@ use crate::secret::{KeyRing, OpenError, Sealed, Secret};
 /// A channel, without its address.
 #[derive(Debug, Clone, FromRow)]
 pub struct Channel {
-    /// As configs name it.
+    /// Name by which configs refer to it.
     pub name: String,
     /// The address for people, without secrets.
     pub destination: String,

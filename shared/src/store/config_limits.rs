@@ -10,7 +10,7 @@ use super::users::User;
 /// What one user stores.
 #[derive(Debug, Clone, Copy, FromRow)]
 pub struct Usage {
-    /// Config versions.
+    /// Number of config versions that are kept.
     pub versions: i64,
     /// Bytes of their texts.
     pub bytes: i64,
@@ -19,7 +19,7 @@ pub struct Usage {
 /// Why a version cannot be deleted, or that it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deletion {
-    /// It was deleted.
+    /// The version was deleted.
     Deleted,
     /// There is no such version.
     Missing,

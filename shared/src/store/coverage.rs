@@ -4,6 +4,8 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 use sqlx::{FromRow, PgExecutor};
 
+use super::newest_rows;
+
 /// A report in the shape of coverage.py's JSON.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
@@ -144,16 +146,7 @@ pub async fn history(db: impl PgExecutor<'_>, limit: i64) -> sqlx::Result<Vec<Im
 /// Removes the oldest reports beyond the newest `keep`, at most `limit` of them. Returns how many: call again while it is
 /// `limit`.
 pub async fn remove_beyond(db: impl PgExecutor<'_>, keep: u32, limit: i64) -> sqlx::Result<u64> {
-    let removed = sqlx::query(
-        "delete from coverage_reports where id in (
-             select id from coverage_reports
-             where id <= (select id from coverage_reports order by id desc offset $1 limit 1) order by id limit $2)",
-    )
-    .bind(i64::from(keep))
-    .bind(limit)
-    .execute(db)
-    .await?;
-    Ok(removed.rows_affected())
+    newest_rows::remove_beyond(db, "coverage_reports", keep, limit).await
 }
 
 #[cfg(test)]

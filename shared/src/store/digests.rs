@@ -58,7 +58,7 @@ pub(crate) struct DigestPart {
     pub id: Uuid,
     /// When it was written.
     pub created_at: DateTime<Utc>,
-    /// What it says.
+    /// Body of the message as JSON.
     pub message: Value,
 }
 

@@ -13,7 +13,7 @@ use crate::runs::leases::LEASE;
 /// One number for Prometheus.
 #[derive(Debug, Clone, PartialEq, FromRow)]
 pub struct Gauge {
-    /// `elt_runs`
+    /// Name of the metric: `elt_runs`.
     pub name: String,
     /// Value of the metric's label, for metrics that have one.
     pub label: Option<String>,

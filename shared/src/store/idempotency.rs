@@ -10,7 +10,7 @@ use sqlx::{FromRow, PgConnection, PgExecutor};
 pub struct KnownAnswer {
     /// Hash of the request it was given for.
     pub request: Vec<u8>,
-    /// HTTP status.
+    /// HTTP status of the answer that was kept.
     pub status: i32,
     /// Body and the headers worth repeating.
     pub answer: Value,

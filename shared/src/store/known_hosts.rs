@@ -9,11 +9,11 @@ use sqlx::{FromRow, PgConnection, PgExecutor, PgPool};
 pub struct KnownHost {
     /// Host name as the config names it, in lower case.
     pub host: String,
-    /// Port.
+    /// TCP port of the SSH server.
     pub port: i32,
     /// `ssh-ed25519`, `rsa-sha2-512`, …
     pub algorithm: String,
-    /// `SHA256:…`
+    /// Fingerprint of the key as OpenSSH shows it: `SHA256:…`.
     pub fingerprint: String,
     /// The key in OpenSSH's one-line form.
     pub public_key: String,
@@ -34,9 +34,9 @@ const WAITING: i64 = 5;
 /// A key as a server shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShownKey {
-    /// `ssh-ed25519`, …
+    /// Algorithm of the key: `ssh-ed25519`, …
     pub algorithm: String,
-    /// `SHA256:…`
+    /// Fingerprint of the key as OpenSSH shows it: `SHA256:…`.
     pub fingerprint: String,
     /// OpenSSH's one-line form.
     pub public_key: String,

@@ -8,47 +8,49 @@ use serde_json::Value;
 use sqlx::{AssertSqlSafe, FromRow, PgExecutor, PgPool, Postgres, QueryBuilder};
 use uuid::Uuid;
 
+use super::newest_rows;
+
 /// One line as a process wrote it.
 #[derive(Debug, Clone)]
 pub struct NewLine {
-    /// When.
+    /// When the line was written, by the clock of its process.
     pub at: DateTime<Utc>,
     /// `ERROR`, `WARN`, `INFO`, `DEBUG` or `TRACE`.
     pub level: String,
-    /// Module path.
+    /// Path of the Rust module that logged it: `elt_worker::jobs`.
     pub target: String,
-    /// The sentence.
+    /// The message without its fields.
     pub message: String,
     /// Fields of the event and its spans.
     pub fields: Value,
     /// The run it is about.
     pub run_id: Option<Uuid>,
-    /// OpenTelemetry trace.
+    /// Id of the OpenTelemetry trace, 32 hexadecimal digits. `None`: the line belongs to no trace.
     pub trace_id: Option<String>,
-    /// Which process wrote it.
+    /// Process that wrote it, as `host:pid`.
     pub process: String,
 }
 
 /// One line as it is kept.
 #[derive(Debug, Clone, FromRow)]
 pub struct Line {
-    /// Sorts as written.
+    /// Number of the line; greater numbers were written later.
     pub id: i64,
-    /// When.
+    /// When the line was written, by the clock of its process.
     pub at: DateTime<Utc>,
     /// `ERROR`, `WARN`, `INFO`, `DEBUG` or `TRACE`.
     pub level: String,
-    /// Module path.
+    /// Path of the Rust module that logged it: `elt_worker::jobs`.
     pub target: String,
-    /// The sentence.
+    /// The message without its fields.
     pub message: String,
     /// Fields of the event and its spans.
     pub fields: Value,
     /// The run it is about.
     pub run_id: Option<Uuid>,
-    /// OpenTelemetry trace.
+    /// Id of the OpenTelemetry trace, 32 hexadecimal digits. `None`: the line belongs to no trace.
     pub trace_id: Option<String>,
-    /// Which process wrote it.
+    /// Process that wrote it, as `host:pid`.
     pub process: String,
 }
 
@@ -291,16 +293,7 @@ pub async fn remove_old(db: impl PgExecutor<'_>, age: Duration, limit: i64) -> s
 /// Removes the oldest lines beyond the newest `keep`, at most `limit` of them. Returns how many: call again while it is
 /// `limit`.
 pub async fn remove_beyond(db: impl PgExecutor<'_>, keep: u32, limit: i64) -> sqlx::Result<u64> {
-    let removed = sqlx::query(
-        "delete from log_lines where id in (
-             select id from log_lines
-             where id <= (select id from log_lines order by id desc offset $1 limit 1) order by id limit $2)",
-    )
-    .bind(i64::from(keep))
-    .bind(limit)
-    .execute(db)
-    .await?;
-    Ok(removed.rows_affected())
+    newest_rows::remove_beyond(db, "log_lines", keep, limit).await
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ pub mod known_hosts;
 pub mod login_codes;
 pub mod login_failures;
 pub mod logs;
+mod newest_rows;
 pub mod notifications;
 pub mod oauth_grants;
 pub mod outbox;

@@ -163,7 +163,7 @@ pub(crate) struct Incident {
 /// An incident that is not over, as people see it.
 #[derive(Debug, Clone, FromRow)]
 pub struct OpenIncident {
-    /// What it is about.
+    /// Kind of event that the message is about.
     pub event: Event,
     /// When it began.
     pub opened_at: DateTime<Utc>,
@@ -278,7 +278,7 @@ pub struct Notification {
     pub id: Uuid,
     /// Name of the pipeline; empty for a test of a channel.
     pub pipeline: String,
-    /// What it is about.
+    /// Kind of event that the message is about.
     pub event: Event,
     /// What happened, in a sentence.
     pub title: String,
@@ -286,9 +286,9 @@ pub struct Notification {
     pub run_id: Option<Uuid>,
     /// Where it goes, without secrets.
     pub destination: String,
-    /// What became of it.
+    /// Whether it waits, was sent, or was given up.
     pub state: NotificationState,
-    /// Tries so far.
+    /// Number of times that sending was tried.
     pub attempt: i32,
     /// When it is due, or when another worker takes it after the loss of the one that sends it.
     pub next_try_at: DateTime<Utc>,

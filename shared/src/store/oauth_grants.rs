@@ -31,7 +31,7 @@ pub struct GrantTokens {
 /// A grant as it is kept.
 #[derive(Debug)]
 pub struct KeptGrant {
-    /// Its tokens.
+    /// Newest tokens of the grant.
     pub tokens: GrantTokens,
     /// Counts the answers of the token endpoint.
     pub version: i64,

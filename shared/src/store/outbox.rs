@@ -25,7 +25,7 @@ pub struct TakenNotification {
     pub channel: Option<String>,
     /// Where it goes, for people.
     pub destination: String,
-    /// What it says.
+    /// Body of the message as JSON.
     pub message: Value,
     /// Counts the tries. What comes of a try is written only while its number is the newest.
     pub attempt: i32,

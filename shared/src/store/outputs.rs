@@ -10,9 +10,9 @@ const FILES_PER_PATH: i64 = 32;
 /// What tells a file from every other one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileIdentity {
-    /// Inode.
+    /// Number of the file in its file system, by which a file that was replaced is noticed.
     pub inode: i64,
-    /// Bytes.
+    /// Size of the file in bytes.
     pub size: i64,
     /// Nanoseconds since the epoch.
     pub modified_ns: i64,
@@ -23,7 +23,7 @@ pub struct FileIdentity {
 /// The pipeline that a path belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct Owner {
-    /// Its name.
+    /// Name of the pipeline that owns the file.
     pub pipeline: String,
     /// The path in the case in which that pipeline writes it.
     pub real_path: String,
@@ -55,7 +55,7 @@ pub struct Claim<'a> {
     pub real_path: &'a str,
     /// The run's pipeline.
     pub pipeline: &'a str,
-    /// The run.
+    /// Id of the run that wrote the file.
     pub run_id: Uuid,
     /// The config version that alone writes there. `None`: the config names the path, so all of its versions do.
     pub config_id: Option<i64>,

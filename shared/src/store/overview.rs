@@ -5,7 +5,7 @@ use sqlx::{FromRow, PgExecutor};
 use super::gauges::waits_for;
 use crate::runs::leases::LEASE;
 
-/// How things stand.
+/// Counts for the dashboard's first page.
 #[derive(Debug, Clone, FromRow)]
 pub struct Numbers {
     /// Runs that could start now.
@@ -14,7 +14,7 @@ pub struct Numbers {
     pub oldest_queued_seconds: f64,
     /// The other queued runs: they wait for their time, another attempt, a pause, a limit, their server or their table.
     pub waiting: i64,
-    /// Runs going on.
+    /// Number of runs that workers execute now.
     pub running: i64,
     /// Ended well in the last 24 hours.
     pub succeeded_24h: i64,

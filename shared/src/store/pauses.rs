@@ -21,14 +21,14 @@ text_enum! {
     }
 }
 
-/// One pause.
+/// A pause of a pipeline, a queue or everything.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow, Serialize, Deserialize)]
 pub struct Pause {
-    /// What it is about.
+    /// What is paused: a pipeline, a queue or everything.
     pub scope: PauseScope,
     /// Name of the pipeline or the queue; empty for everything.
     pub name: String,
-    /// Since when.
+    /// When the pause began.
     pub paused_at: DateTime<Utc>,
     /// The user who paused it.
     pub paused_by: String,

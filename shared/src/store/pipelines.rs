@@ -28,7 +28,7 @@ pub struct Pipeline {
     pub target_table: Option<String>,
     /// The newest run of kind `run`.
     pub last_run_id: Option<Uuid>,
-    /// Its state.
+    /// State of the newest run. `None`: the pipeline has no run.
     pub last_run_state: Option<RunState>,
     /// Its outcome: `clean`, `with_warnings` or `nothing_loaded`. `None` unless it succeeded.
     pub last_run_outcome: Option<Outcome>,
@@ -61,7 +61,7 @@ pub struct Pipeline {
 /// A run as the list of pipelines shows it.
 #[derive(Debug, Clone, Deserialize)]
 pub struct RecentRun {
-    /// Run id.
+    /// Id of the run.
     pub id: Uuid,
     /// Waiting, at work, or how it ended.
     pub state: RunState,
@@ -78,7 +78,7 @@ pub struct RecentRun {
 pub struct PipelineFilter<'a> {
     /// Only those whose name contains it; upper and lower case are the same.
     pub search: Option<&'a str>,
-    /// Only these.
+    /// Only pipelines of these names. `None`: all.
     pub names: Option<&'a [String]>,
     /// Number of newest runs of each.
     pub recent_runs: i64,

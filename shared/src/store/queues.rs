@@ -15,16 +15,16 @@ pub const LARGEST_LIMIT: u16 = 10_000;
 pub(super) const TAKES_RUNS: &str =
     "stopped_at is null and not stopping and drain_asked_at is null and takes_nothing_because is null";
 
-/// One queue.
+/// A queue, with its runs and its workers.
 #[derive(Debug, Clone, FromRow)]
 pub struct Queue {
-    /// Its name.
+    /// Name of the queue.
     pub name: String,
     /// Runs that wait and are due, also for a pause, a limit, their server or their table.
     pub queued: i64,
     /// Of these, the runs that a pause or a limit keeps from starting.
     pub held: i64,
-    /// Runs at work.
+    /// Number of runs that workers execute now.
     pub running: i64,
     /// Workers that take runs from it: they are alive, not drained, and their machines are well.
     pub workers: i64,

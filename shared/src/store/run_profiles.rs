@@ -11,13 +11,13 @@ use crate::runs::RunProfile;
 /// The profile of one run.
 #[derive(Debug, Clone, FromRow)]
 pub struct StoredProfile {
-    /// The run.
+    /// Id of the run that loaded the rows.
     pub run_id: Uuid,
     /// Its target table, as the config names it.
     pub target_table: String,
     /// When the run ended.
     pub finished_at: Option<DateTime<Utc>>,
-    /// The profile.
+    /// Profile of the columns that the run delivered.
     pub profile: Json<RunProfile>,
 }
 

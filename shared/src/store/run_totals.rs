@@ -11,7 +11,7 @@ use crate::runs::{Outcome, RunKind, RunState};
 /// Runs of one kind that ended in one way.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct RunTotal {
-    /// The work they did.
+    /// What the counted runs did.
     pub kind: RunKind,
     /// The final state they reached.
     pub state: RunState,

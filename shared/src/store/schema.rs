@@ -147,7 +147,7 @@ pub enum Migrated {
 /// Why the schema could not be brought up to date.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
-    /// The schema is not one that this program can bring up to date. Nothing was changed.
+    /// This program cannot bring the schema up to date. Nothing was changed.
     #[error("this program cannot work with the schema of the control database")]
     Unusable(Schema),
     /// The database could not be asked.

@@ -111,9 +111,9 @@ pub struct SealedAgain {
 #[derive(Debug, thiserror::Error)]
 #[error("could not open {what}: {source}")]
 pub struct Unopened {
-    /// Which one: `config version 12`.
+    /// The row that could not be opened: `config version 12`.
     what: String,
-    /// Why.
+    /// Why it does not open.
     source: OpenError,
 }
 

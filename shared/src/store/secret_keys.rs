@@ -21,14 +21,14 @@ pub struct KeyUse {
     pub what: &'static str,
     /// `None`: stored in clear, by an earlier release.
     pub key_id: Option<String>,
-    /// How many.
+    /// Number of rows that the key seals.
     pub rows: i64,
 }
 
 /// A key that is known here.
 #[derive(Debug, Clone, FromRow)]
 pub struct KnownKey {
-    /// Its id.
+    /// Id of the key.
     pub key_id: String,
     /// A known value, sealed with it.
     canary: Vec<u8>,
@@ -43,7 +43,7 @@ pub struct KnownKey {
     missing.join(" and "), present.join(" and ")
 )]
 pub struct WrongKey {
-    /// Their ids.
+    /// Ids of the keys that the process lacks.
     pub missing: Vec<String>,
     /// The ids of the keys of this process.
     pub present: Vec<String>,
@@ -60,7 +60,7 @@ impl WrongKey {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the secret key {key_id} was dropped, so nothing is sealed or signed with it any more")]
 pub struct DroppedKey {
-    /// Its id.
+    /// Id of the key.
     pub key_id: String,
 }
 

@@ -16,7 +16,7 @@ const MOST_USES: i64 = 1_000;
 pub struct StoredSecret {
     /// As configs refer to it.
     pub name: String,
-    /// What it is for.
+    /// What the secret is used for, in the words of an admin.
     pub description: String,
     /// Names of the pipelines that may use it; `*` alone: all of them.
     pub pipelines: Vec<String>,
@@ -30,7 +30,7 @@ pub struct StoredSecret {
     pub created_by: String,
     /// When its value, description or grants changed last.
     pub updated_at: DateTime<Utc>,
-    /// As `created_by`.
+    /// Username of the admin who gave the newest value.
     pub updated_by: String,
 }
 

@@ -15,7 +15,7 @@ const ANSWER_AFTER_LIMIT: Duration = Duration::from_secs(15);
 /// Limits of a session. PostgreSQL enforces them, so they hold even when this process no longer waits for the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Longest statement.
+    /// Longest time for one statement.
     statement: Duration,
     /// Longest wait for one lock.
     lock: Duration,
@@ -115,7 +115,7 @@ async fn limit(connection: &mut PgConnection, limits: Limits) -> sqlx::Result<()
 /// Whether a database can be written to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Writable {
-    /// It can.
+    /// It can be written to.
     Yes,
     /// The server is a standby, which follows another one.
     Standby,

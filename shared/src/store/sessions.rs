@@ -57,7 +57,7 @@ pub struct NewSession<'a> {
     pub id: Uuid,
     /// Who logged in.
     pub user_id: Uuid,
-    /// How.
+    /// How the user logged in.
     pub method: Method,
     /// When its token expires.
     pub expires_at: DateTime<Utc>,

@@ -18,9 +18,9 @@ pub struct SharedTable {
     pub loaded_at: Option<DateTime<Utc>>,
     /// Whether the last load is older than the `freshness` of the config. `None`: the config has no `freshness`.
     pub stale: Option<bool>,
-    /// Who has shared it.
+    /// Username of the admin who shared the table.
     pub granted_by: String,
-    /// When.
+    /// When the table was shared with the user.
     pub granted_at: DateTime<Utc>,
 }
 

@@ -10,7 +10,7 @@ use uuid::Uuid;
 /// A pipeline whose runs or replays failed in the last 24 hours.
 #[derive(Debug, Clone, FromRow, Serialize)]
 pub struct FailingPipeline {
-    /// Its name.
+    /// Name of the pipeline.
     pub name: String,
     /// Its failed runs of the last 24 hours.
     pub failed: i64,
@@ -88,7 +88,7 @@ pub async fn schedules_in_need(
 /// Old things whose last deletion failed or did not come to its end.
 #[derive(Debug, Clone, FromRow, Serialize)]
 pub struct RetentionBehind {
-    /// What is deleted.
+    /// Name of the kind of things that are behind.
     pub kind: String,
     /// Empty for the control database; else a target or a data folder, in words.
     pub place: String,

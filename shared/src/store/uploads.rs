@@ -4,7 +4,7 @@ use sqlx::{PgConnection, PgExecutor};
 
 use super::configs::{self, ConfigAuthor, ConfigVersion, NewConfig};
 use crate::config::{
-    Checked, ConfigError, ConfigProblem, Document, Effort, InboxRules, NoReferences, PipelineConfig, Warning,
+    Checked, ConfigError, ConfigProblem, Document, InboxRules, NoReferences, PipelineConfig, TimeLimit, Warning,
 };
 use crate::notifications::NotifyConfig;
 use crate::secret::{KeyRing, Secret};
@@ -25,21 +25,21 @@ impl Upload {
     /// # Errors
     /// When it is not one YAML mapping within the limits.
     pub fn check(text: String) -> Result<Self, ConfigError> {
-        Self::check_within(text, &Effort::default())
+        Self::check_within(text, &TimeLimit::default())
     }
 
-    /// Like [`Upload::check`], but stops once the effort is spent. The result must then be discarded.
+    /// Like [`Upload::check`], but stops once the time is up. The result must then be discarded.
     ///
     /// # Errors
-    /// As [`Upload::check`], and when the effort is spent.
-    pub fn check_within(text: String, effort: &Effort) -> Result<Self, ConfigError> {
-        let document = Document::parse_within(&text, effort)?;
-        let pipeline = match document.pipeline_within(&NoReferences, effort) {
+    /// As [`Upload::check`], and when the time is up.
+    pub fn check_within(text: String, time_limit: &TimeLimit) -> Result<Self, ConfigError> {
+        let document = Document::parse_within(&text, time_limit)?;
+        let pipeline = match document.pipeline_within(&NoReferences, time_limit) {
             Ok(checked) => Ok(checked),
             Err(ConfigError::NotRunnable(problems) | ConfigError::Secret { problems, .. }) => Err(problems),
             Err(syntax) => return Err(syntax),
         };
-        let (warnings, masked) = (document.warnings_within(effort), document.masked());
+        let (warnings, masked) = (document.warnings_within(time_limit), document.masked());
         Ok(Self { text: text.into(), masked, document, pipeline, warnings })
     }
 

@@ -10,9 +10,9 @@ use uuid::Uuid;
 #[serde(rename_all = "lowercase")]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
 pub enum Role {
-    /// Owns pipelines.
+    /// An admin: owns pipelines, users and secrets.
     Admin,
-    /// Looks at data.
+    /// An analyst: reads the tables that were shared with them.
     User,
 }
 
@@ -35,7 +35,7 @@ pub struct User {
     pub username: String,
     /// What they may do.
     pub role: Role,
-    /// Locked out.
+    /// Whether the user is locked out: logins, sessions and tokens are refused.
     pub disabled: bool,
     /// A service account: only programs act as it, with API tokens.
     pub is_service: bool,
@@ -73,7 +73,7 @@ pub struct Login {
 /// What changes about a user; `None` leaves a thing as it is. Any change voids the tokens issued so far.
 #[derive(Debug, Default)]
 pub struct Change {
-    /// New role.
+    /// The new role. `None`: it stays.
     pub role: Option<Role>,
     /// Lock out, or let in again.
     pub disabled: Option<bool>,
@@ -218,7 +218,7 @@ pub async fn find_by_token(
     .await
 }
 
-/// One user.
+/// A user by their id. `None`: they do not exist.
 pub async fn find(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<Option<User>> {
     sqlx::query_as(concat!("select ", columns!(), " from users where id = $1")).bind(id).fetch_optional(db).await
 }

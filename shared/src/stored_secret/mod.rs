@@ -33,7 +33,7 @@ const MAX_PIPELINE: usize = 200;
 pub struct ChangeSecret {
     /// The value. A new secret needs one.
     pub value: Option<Secret>,
-    /// What it is for.
+    /// What the secret is used for, in the words of an admin. `None`: the description stays.
     pub description: Option<String>,
     /// Names of the pipelines that may use it, or [`ALL_PIPELINES`].
     pub pipelines: Option<Vec<String>>,
@@ -65,7 +65,7 @@ pub enum SecretError {
 }
 
 impl SecretError {
-    /// Stable.
+    /// Code of the refusal in problem documents.
     pub fn code(&self) -> Code {
         match self {
             Self::Name => Code::InvalidSecretName,

@@ -67,7 +67,7 @@ pub struct TargetAddress {
     pub port: u16,
     /// Database name.
     pub database: String,
-    /// Account.
+    /// Name of the PostgreSQL role that logs in.
     pub user: String,
     /// Empty when the address has none.
     pub password: Secret,

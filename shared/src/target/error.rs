@@ -16,7 +16,7 @@ pub enum TargetError {
     /// The default target is another database than the config names.
     #[error("the config names the database {named}, but the default target is the database {default}")]
     OtherDatabase {
-        /// What the config says.
+        /// Name of the database in the config.
         named: String,
         /// What the default target is.
         default: String,
@@ -30,9 +30,9 @@ pub enum TargetError {
     /// The server refused the account.
     #[error("the target {server} refused the login of {user}: {reason}")]
     Login {
-        /// `host:port/database`
+        /// The target as `host:port/database`.
         server: String,
-        /// Account.
+        /// Name of the PostgreSQL role that logs in.
         user: String,
         /// The server's message.
         reason: String,
@@ -40,13 +40,13 @@ pub enum TargetError {
     /// The database does not exist.
     #[error("the target {server} has no such database")]
     NoDatabase {
-        /// `host:port/database`
+        /// The target as `host:port/database`.
         server: String,
     },
     /// The account may log in, but not connect to this database.
     #[error("the login may not connect to the target {server}; this statement grants the right: {grant}")]
     NoConnect {
-        /// `host:port/database`
+        /// The target as `host:port/database`.
         server: String,
         /// The statement that grants it the right to connect.
         grant: String,
@@ -54,7 +54,7 @@ pub enum TargetError {
     /// The server, or a pooler before it, does not accept the connection, and will not accept it later either.
     #[error("the target {server} refused the connection: {reason}")]
     Refused {
-        /// `host:port/database`
+        /// The target as `host:port/database`.
         server: String,
         /// The server's message.
         reason: String,
@@ -65,15 +65,15 @@ pub enum TargetError {
          different sessions of the server"
     )]
     Pooler {
-        /// `host:port/database`
+        /// The target as `host:port/database`.
         server: String,
     },
     /// The server cannot be reached.
     #[error("the target {server} cannot be reached: {source}")]
     Unreachable {
-        /// `host:port/database`
+        /// The target as `host:port/database`.
         server: String,
-        /// Why.
+        /// PostgreSQL's error.
         source: sqlx::Error,
     },
     /// This machine could not make the private socket over which the driver talks. It is not about the server.
@@ -81,19 +81,19 @@ pub enum TargetError {
     TempFolder {
         /// The temporary folder of this process.
         folder: PathBuf,
-        /// Why.
+        /// The system's error.
         source: std::io::Error,
     },
     /// The server has no TLS and the address requires it.
     #[error("the target {server} offers no TLS, and the connection must be encrypted")]
     NoTls {
-        /// `host:port/database`
+        /// The target as `host:port/database`.
         server: String,
     },
     /// The server's certificate, or a certificate of this machine, cannot be used.
     #[error("the target {server} is not trusted: {reason}")]
     Certificate {
-        /// `host:port/database`
+        /// The target as `host:port/database`.
         server: String,
         /// What is wrong with which certificate.
         reason: String,
@@ -113,13 +113,13 @@ pub enum TargetError {
     /// A schema of PostgreSQL itself.
     #[error("the schema {schema} is reserved")]
     Reserved {
-        /// Its name.
+        /// Name of the schema.
         schema: String,
     },
     /// A page was asked for by a column the table does not have.
     #[error("the table has no column {column}")]
     NoColumn {
-        /// Its name.
+        /// Name of the column.
         column: String,
     },
     /// No page of the table gave out this cursor.
@@ -137,7 +137,7 @@ pub enum TargetError {
     /// The rows have more bytes than an export may have.
     #[error("the rows have more than {mib} MiB, the most that an export may have")]
     ExportTooLarge {
-        /// The setting.
+        /// The limit that was set, in MiB.
         mib: u64,
     },
     /// The database failed.

@@ -33,7 +33,7 @@ pub struct Export {
 pub struct Exported<S> {
     /// Number of rows after which the export was cut, which the name of its file says. `None`: it has all rows of the query.
     pub cut: Option<u64>,
-    /// The rows.
+    /// Rows as the server sends them.
     pub rows: S,
 }
 

@@ -50,7 +50,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
 
 /// A session that is about to begin.
 pub(super) struct Session<'a> {
-    /// Whose account and database.
+    /// Address of the target, with account and database.
     pub address: &'a TargetAddress,
     /// How the server lists the session.
     pub application_name: &'a str,

@@ -41,7 +41,7 @@ pub struct PageQuery {
     pub limit: u32,
     /// [`Page::next`] of the page before.
     pub cursor: Option<String>,
-    /// Number of rows before the page, when there is no cursor.
+    /// Number of rows before the page. It counts only without a cursor.
     pub offset: u32,
     /// Show the `_elt_*` columns too.
     pub internal: bool,
@@ -50,18 +50,18 @@ pub struct PageQuery {
 /// One sort key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sort {
-    /// Column.
+    /// Name of the column.
     pub column: String,
-    /// Largest first.
+    /// Whether the largest value comes first.
     pub descending: bool,
 }
 
 /// One condition on a column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Filter {
-    /// Column.
+    /// Name of the column.
     pub column: String,
-    /// How.
+    /// How the column is compared with the value.
     pub compare: Compare,
     /// With what; ignored by [`Compare::IsNull`] and [`Compare::NotNull`].
     pub value: String,
@@ -84,7 +84,7 @@ pub enum Compare {
     AtLeast,
     /// The text holds it, in any case.
     Contains,
-    /// Is NULL.
+    /// The value is NULL.
     IsNull,
     /// Is not NULL.
     NotNull,
@@ -106,7 +106,7 @@ pub struct Page {
 /// One column of a page.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PageColumn {
-    /// Name.
+    /// Name of the column.
     pub name: String,
     /// The type as SQL.
     #[serde(rename = "type")]

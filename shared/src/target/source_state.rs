@@ -77,9 +77,9 @@ pub struct Move<'a> {
 /// Who moves a cursor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MovedBy<'a> {
-    /// A run.
+    /// A run moved it, after its load.
     Run(Uuid),
-    /// A person.
+    /// A person set it by hand; their username.
     Person(&'a str),
 }
 
@@ -219,7 +219,7 @@ async fn write(tx: &mut PgConnection, table: &TableRef, to: &Move<'_>) -> sqlx::
         MovedBy::Run(run) => (Some(run), None),
         MovedBy::Person(name) => (None, Some(name)),
     };
-    // A value that stays where it was is no move: an undo of the run has nothing to restore then. It only notes what the
+    // A value that stays where it was does not count as a move: an undo of the run has nothing to restore then. It only notes what the
     // run saw.
     sqlx::query(AssertSqlSafe(format!(
         "insert into {state} as state (table_name, pipeline, source, cursor_path, value, kind, request, page_rows, edge, run_id,

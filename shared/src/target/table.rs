@@ -8,9 +8,9 @@ use crate::config::TableName;
 /// A table's full name: its schema is known.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TableRef {
-    /// Schema.
+    /// Name of the schema, unquoted.
     pub schema: String,
-    /// Table.
+    /// Name of the table, unquoted.
     pub table: String,
 }
 
@@ -119,7 +119,7 @@ impl std::fmt::Display for TableRef {
 /// What is there under a table's name.
 #[derive(Debug, Clone)]
 pub struct Existing {
-    /// Object id.
+    /// The table's `oid` in PostgreSQL's catalogue.
     pub oid: i64,
     /// Table, view, …
     pub kind: TableKind,
@@ -161,7 +161,7 @@ impl TableKind {
 /// One column of an existing table.
 #[derive(Debug, Clone, FromRow)]
 pub struct TableColumn {
-    /// Name.
+    /// Name of the column, unquoted.
     pub name: String,
     /// The type as SQL, `numeric(18,2)`.
     pub sql_type: String,

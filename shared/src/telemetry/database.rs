@@ -35,7 +35,7 @@ pub(super) fn channel(process: String) -> (Lines, Attachment) {
     (lines, Attachment { writer: Some(writer), task: None, stop: CancellationToken::new(), dropped })
 }
 
-/// The layer's end.
+/// The sending end of the buffer of log lines, which the layer has.
 #[derive(Debug)]
 pub(super) struct Lines {
     sender: mpsc::Sender<NewLine>,
@@ -55,7 +55,7 @@ impl Lines {
     }
 }
 
-/// The process's end.
+/// The receiving end of that buffer, until the process has a control database to write to.
 #[derive(Debug)]
 pub(super) struct Attachment {
     writer: Option<Writer>,

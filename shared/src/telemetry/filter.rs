@@ -14,7 +14,7 @@ use tracing_subscriber::registry::LookupSpan;
 const QUIET: &str = "sqlx=warn,sqlx_postgres::options=off,sqlx::postgres::notice=off,hyper=warn,\
                      hyper_util=warn,h2=warn,reqwest=warn,russh=warn,apalis=warn,apalis_core=warn,apalis_postgres=warn,opentelemetry=warn,opentelemetry_sdk=warn";
 
-/// See the module.
+/// The filter of `ELT_LOG` for log lines.
 #[derive(Debug)]
 pub(super) struct LineFilter(EnvFilter);
 

@@ -62,7 +62,7 @@ impl TelemetryOptions {
 /// Why telemetry could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
-    /// The filter is not one.
+    /// The filter of `ELT_LOG` cannot be read.
     #[error("ELT_LOG is not a list of levels like `info` or `info,elt_worker=debug`")]
     Filter(#[from] tracing_subscriber::filter::ParseError),
     /// The log file cannot be opened.
@@ -70,7 +70,7 @@ pub enum TelemetryError {
     File {
         /// Where it should be.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         source: std::io::Error,
     },
     /// Traces cannot be sent to the endpoint.

@@ -23,6 +23,7 @@ pub mod identity_provider;
 pub mod loader;
 pub mod mail_server;
 pub mod metadata_server;
+pub mod paging_styles;
 pub mod pgbouncer;
 pub mod ssh_keys;
 pub mod sshd;

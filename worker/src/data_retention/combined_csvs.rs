@@ -81,7 +81,7 @@ async fn remove_unfinished(db: &PgPool, roots: &Roots, csv: &Path, name: &OsStri
     let Some(place) = place(roots, csv) else { return Ok(false) };
     match outputs::owner(db, &place.key()).await? {
         Some(owner) if !owner.is_running => {}
-        // The run may still give the file its name; and a file of no pipeline is not one that elt wrote.
+        // The run may still give the file its name; and elt did not write a file that belongs to no pipeline.
         _ => return Ok(false),
     }
     let name: &OsStr = name;

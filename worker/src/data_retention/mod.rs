@@ -6,7 +6,7 @@
 //! # Layout
 //! - [`work_folders`]: folders of attempts whose worker was killed
 //! - [`combined_csvs`]: combined CSVs of earlier config versions, and unfinished ones
-//! - [`uploads`]: uploads to inboxes that nobody finished
+//! - [`uploads`]: unfinished uploads to inboxes
 
 mod combined_csvs;
 mod uploads;
@@ -17,8 +17,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use elt_shared::backoff::jittered;
-use elt_shared::queue::retention::{Cleaned, Kind, Midway, turn_end};
-use elt_shared::store::retention_turns::{self as turns, Left, Subject};
+use elt_shared::queue::retention::{Cleaned, Kind, Midway, begin_turn, finish_turn, turn_end};
+use elt_shared::store::retention_turns::{Left, Subject};
 use sqlx::PgPool;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -76,20 +76,13 @@ async fn take_turns(db: &PgPool, settings: &WorkerSettings, host: &str) {
         let folder = if kind == Kind::Uploads { settings.inboxes() } else { settings.data_dir.clone() };
         let place = format!("{host}:{}", folder.display());
         let subject = Subject { kind: kind.name(), place: &place };
-        match turns::take(db, subject, NOT_AGAIN_WITHIN, &kind.settings(&keep)).await {
-            Ok(true) => {}
-            Ok(false) => continue,
-            Err(error) => {
-                tracing::warn!(%error, "could not begin to remove {}", kind.words());
-                continue;
-            }
+        if !begin_turn(db, subject, NOT_AGAIN_WITHIN, kind, &keep).await {
+            continue;
         }
         let removed = remove(db, settings, kind).await;
         let left = removed.as_ref().map_or_else(|_| Left::default(), |removed| removed.left);
         let end = turn_end(kind, &place, &removed.map(|removed| removed.cleaned));
-        if let Err(error) = turns::finish(db, subject, &end, Some(left)).await {
-            tracing::warn!(%error, "could not note that {} were removed", kind.words());
-        }
+        finish_turn(db, subject, kind, &end, Some(left)).await;
     }
 }
 

@@ -1,4 +1,4 @@
-//! Uploads to inboxes that nobody finished.
+//! Unfinished uploads to inboxes.
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -39,7 +39,7 @@ pub enum Outage {
 /// A kind of outage as the table describes it.
 #[derive(Debug)]
 pub struct Rule {
-    /// The kind.
+    /// Kind of outage that this row describes.
     pub outage: Outage,
     /// PostgreSQL's error codes that mean it in a session with a target; a shorter one is a whole class.
     sqlstates: &'static [&'static str],
@@ -77,7 +77,7 @@ pub const TABLE: [Rule; 12] = [
            is_of_server: false,
            because: "one session may have been ended while the server is well, which the next attempt finds out" },
     Rule { outage: TargetAway, sqlstates: &[], first: seconds(2), longest: seconds(60), is_of_server: true,
-           because: "a restart takes seconds, and an attempt that finds nobody costs one connection" },
+           because: "a restart takes seconds, and an attempt that finds no server costs one connection" },
     Rule { outage: TargetLocked, sqlstates: &["55P03"], first: seconds(5), longest: seconds(60), is_of_server: false,
            because: "the attempt has waited for the lock already" },
     Rule { outage: StatementCancelled, sqlstates: &["57014"], first: seconds(5), longest: seconds(300), is_of_server: false,
@@ -125,7 +125,7 @@ impl Outage {
 
     /// The outage behind an error that kept a session with a target from being opened.
     pub fn of_connecting(error: &sqlx::Error) -> Option<Self> {
-        // Nobody has a session, so what would be one lost session later is a server that is away.
+        // No session is open yet, so an error that would mean a lost session later means here that the server is away.
         Self::of_session(error).map(|outage| if outage == TargetLost { TargetAway } else { outage })
     }
 

@@ -16,7 +16,7 @@ pub enum CloudCredentials {
     Kept,
     /// Nothing: the config is by a user, and only those by admins may use what the operator lends.
     KeptFromUsers,
-    /// What the operator lends.
+    /// Credentials of the worker, which the operator lends to configs.
     Lent(Arc<LentCredentials>),
 }
 

@@ -16,7 +16,7 @@ use crate::error::Result;
 /// are left to a run instead of failing every look.
 const APIS_WITHIN: Duration = Duration::from_secs(40);
 
-/// What a look saw.
+/// The result of a look at the sources of a schedule.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Look {
     /// A value that changes when a source that is compared with the look before may have changed.

@@ -36,7 +36,7 @@ pub struct Parents {
     pub warnings: Vec<String>,
 }
 
-/// One value.
+/// A value for which an API is asked, such as the id of a customer whose orders are wanted.
 #[derive(Debug, Clone)]
 pub struct Parent {
     /// Number among the values, from 1.

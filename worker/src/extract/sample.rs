@@ -105,7 +105,7 @@ fn beginning(file: &InputFile) -> (Vec<String>, Vec<Vec<Option<String>>>, Option
     (names, rows, error)
 }
 
-/// Number of rows that are shown of a source with so many columns.
+/// Number of rows that are shown of a source with this number of columns.
 fn rows_for(columns: usize) -> usize {
     (CELLS / columns.clamp(1, COLUMNS)).clamp(LEAST_ROWS, ROWS)
 }

@@ -18,12 +18,12 @@ const NO_SHEETS: &str =
 /// Which files of the sources are wanted.
 #[derive(Debug, Clone, Default)]
 pub enum WantedFiles {
-    /// All.
+    /// Every file of the sources.
     #[default]
     All,
     /// Only their names, to find the tables of a pattern. A file on a server is not fetched, unless other files are in it.
     Names(TablePattern),
-    /// Those of one table.
+    /// Only the files of one table.
     OfTable {
         /// The pattern of the tables.
         pattern: TablePattern,

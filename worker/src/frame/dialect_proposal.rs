@@ -16,7 +16,7 @@ const MOST_PROPOSALS: usize = 5;
 /// A key of `csv:` to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proposed {
-    /// The key.
+    /// Name of the key in the config: `delimiter`.
     pub key: &'static str,
     /// Its value as YAML on one line.
     pub value: String,

@@ -3,7 +3,7 @@
 //!
 //! UTF-8 proves itself, and UTF-16 shows by its NUL bytes. Other encodings are told apart by the letters that their bytes
 //! would be: in a text of a Latin alphabet single letters are among ASCII letters, in Cyrillic and Greek whole words are not
-//! ASCII, and in Japanese and Korean the bytes come in pairs. Where this is not clear there is no guess.
+//! ASCII, and in Japanese and Korean the bytes come in pairs. Where this is not clear, no encoding is guessed.
 
 use std::collections::BTreeSet;
 
@@ -15,11 +15,11 @@ use encoding_rs::{
 /// Number of characters that are shown.
 const SHOWN_CHARACTERS: usize = 6;
 
-/// A guessed encoding.
+/// The encoding that fits the bytes best, and what speaks for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Guess {
     pub encoding: &'static Encoding,
-    /// A sentence for the report; `None` when there is no doubt.
+    /// A sentence for the report. `None`: the guess is certain.
     pub warning: Option<String>,
 }
 

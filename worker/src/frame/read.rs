@@ -46,7 +46,7 @@ pub struct FileError {
 /// A change of `csv:`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CsvFix {
-    /// Pass over so many lines at the top of the file.
+    /// Skip this number of lines at the top of the file.
     SkipRows(u16),
     /// Separate cells by this character.
     Delimiter(u8),
@@ -160,7 +160,7 @@ pub struct Reader {
     tokens: bool,
     numbers: Option<NumberFormat>,
     rows: Box<dyn Rows>,
-    /// Whether the rows are shaped. All rows of a batch may then be left out, and whoever reads them can stop between batches.
+    /// Whether the rows are shaped. All rows of a batch may then be left out, and the reader can stop between batches.
     shaped: bool,
     record_batch: RecordBatch,
     /// Number of rows of the batch that were returned.

@@ -58,11 +58,11 @@ pub enum ShapedColumn {
 /// What becomes of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fate {
-    /// It is kept.
+    /// The row goes on to the load.
     Kept,
     /// It is left out because of `where`.
     Filtered,
-    /// It is rejected.
+    /// The row goes to quarantine.
     Rejected {
         /// The column that cannot be computed. `None`: the reason is about the whole row.
         column: Option<String>,

@@ -42,7 +42,7 @@ pub struct InputFile {
     pub compression: Compression,
     /// How its source says that files are read.
     pub options: Arc<FileOptions>,
-    /// The sheet of a workbook that it is. `None`: it is not one, or the reader finds it.
+    /// The sheet of a workbook that it is. `None`: it is not a workbook, or the reader chooses the sheet.
     pub sheet: Option<Arc<SheetPlace>>,
     /// JSON path to the rows. `None`: it is not known yet.
     pub records: Option<String>,

@@ -20,7 +20,7 @@ use super::success;
 use crate::error::PipelineError;
 use crate::error::outage::Outage;
 
-pub(super) mod patience;
+pub(super) mod outage_wait;
 mod table;
 
 use table::{AttemptResult, Row, Situation, Step, Unanswered};
@@ -92,7 +92,7 @@ impl Decision {
             Ok(None) => (Failure::CutOff, RetryConfig::default()),
             Err(panicked) => (Failure::Error(PipelineError::Internal(panic_message(panicked))), RetryConfig::default()),
         };
-        let longest = patience::longest_wait(run, &retry);
+        let longest = outage_wait::longest_wait(run, &retry);
         let row = Row::of(&Situation {
             asked: run.is_unknown(),
             result: failure.result(longest.is_some()),
@@ -143,10 +143,10 @@ impl Decision {
     }
 
     fn wait_for_outage(run: &Run, about: &Circumstances, failure: &Failure, retry: &RetryConfig) -> Self {
-        let (Some(outage), Some(longest)) = (failure.outage(), patience::longest_wait(run, retry)) else {
+        let (Some(outage), Some(longest)) = (failure.outage(), outage_wait::longest_wait(run, retry)) else {
             return Self::Finished(failure.end());
         };
-        let pauses = patience::pauses(outage, retry);
+        let pauses = outage_wait::pauses(outage, retry);
         let server = about.place.as_ref().filter(|_| outage.rule().is_of_server).map(|place| place.server.clone());
         let code = failure.code();
         Self::WaitForOutage(OutageWait {
@@ -155,7 +155,7 @@ impl Decision {
             code,
             error: failure.sentence(),
             longest,
-            pause: patience::pause(pauses, run.outages),
+            pause: outage_wait::pause(pauses, run.outages),
             server: server.map(|server| (server, pauses)),
         })
     }
@@ -189,7 +189,7 @@ impl Decision {
                 tracing::debug!(code = wait.code, "the run still waits for {}: {}", wait.shown, wait.error);
             }
             Self::WaitForOutage(wait) => {
-                let (code, longest) = (&wait.code, patience::in_words(wait.longest));
+                let (code, longest) = (&wait.code, outage_wait::in_words(wait.longest));
                 tracing::warn!(code, "the run waits for {}, at most {longest} in all: {}", wait.shown, wait.error);
             }
             Self::AskTarget { because, .. } => {
@@ -210,7 +210,7 @@ impl Decision {
 
 /// The reason why an attempt has no report.
 enum Failure {
-    /// It failed.
+    /// The pipeline ended with an error.
     Error(PipelineError),
     /// It was dropped because it did not end in time.
     CutOff,
@@ -256,7 +256,7 @@ impl Failure {
         match end {
             // An attempt that met the outage first and may not wait at all has not waited.
             End::Failed { code, error, next_step } if !about.waited.is_zero() => {
-                let (waited, shown) = (patience::in_words(about.waited), self.shown(about));
+                let (waited, shown) = (outage_wait::in_words(about.waited), self.shown(about));
                 End::Failed {
                     code,
                     error: format!("the run waited {waited} in vain for {shown}: {error}"),

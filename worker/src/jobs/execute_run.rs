@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use uuid::Uuid;
 
-use super::decision::patience::longest_wait;
+use super::decision::outage_wait::longest_wait;
 use super::decision::{Circumstances, Decision};
 use super::measure::measure;
 use super::record::record;
@@ -144,8 +144,10 @@ async fn supervise(
     let about = Circumstances { place, waited: waited.unwrap_or_default(), commit_sent: progress.commit_sent() };
     let decision = Decision::of(&run, &about, cause, worked);
     let at = progress.snapshot();
+    // The lease is held until the end is written, because a sweeper that saw it end before would start the run again.
     let written = record(&worker.db, &run, &held, &decision, &at).await;
     measure(&worker.metrics, &run, &decision, written, held.lost.is_cancelled(), &progress);
+    // The slot is given up only now, because the next run must not start while this one may still write.
     drop(slot);
     // A failure only delays the runs that wait: the sweeper does the same.
     if is_limited && let Err(error) = lifecycle::release(&worker.db, &run.queue, &run.name).await {

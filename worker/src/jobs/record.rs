@@ -83,6 +83,8 @@ pub(super) async fn record(db: &PgPool, run: &Run, held: &HeldRun, decision: &De
 async fn write(db: &PgPool, run: &Run, decision: &Decision, at: &Snapshot) -> sqlx::Result<Written> {
     let mut tx = db.begin().await?;
     let (id, epoch, by) = (run.id, run.epoch, EndedBy::Attempt(run.epoch));
+    // The end of a run also ends a schedule that has nothing left. Its lock comes before that of the run, because ticks lock in
+    // this order, and the other order would let both wait for each other.
     if matches!(decision, Decision::Succeeded(..) | Decision::Finished(_)) {
         schedules::lock_of_run(&mut *tx, id).await?;
     }

@@ -56,6 +56,7 @@ pub(crate) async fn keep_ticking(worker: WorkerContext) {
 /// Starts the ticks that are due, as far as there is room. Returns how long to wait before the next search.
 async fn claim(worker: &WorkerContext, at_work: &mut JoinSet<()>) -> sqlx::Result<Duration> {
     let queue = &worker.settings.queue;
+    // Only as many are claimed as can start now, because a claimed tick is hidden from other workers that have room.
     let room = TICKS_AT_ONCE - at_work.len();
     let drained = *worker.heartbeat.intake().borrow() == Intake::Drained;
     if room == 0 || drained {
@@ -141,6 +142,7 @@ async fn go_on(
     }
     let live = runs::live_of_schedule(&mut *db, schedule.id).await?;
     let fires = cron_fires::due(schedule, due.now, live.any());
+    // The runs of the cron expression come before the look decides, because a run that is queued will load what the look found.
     for _ in 0..fires.runs {
         start(db, due, Trigger::Schedule).await?;
     }

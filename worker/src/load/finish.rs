@@ -106,10 +106,7 @@ pub async fn commit(
     report.ddl.extend(written.statements);
     report.rejected = progress.rejected_rows();
     receipt::sum_up(&mut report);
-    if report.rows_inserted != written.inserted {
-        let message = format!("{} rows were inserted, {} should have been", written.inserted, report.rows_inserted);
-        return Err(PipelineError::Internal(message).into());
-    }
+    require_balance(&report, written.inserted)?;
     let SecondPassResult { sent, csv, rejected, profile, .. } = written.second_pass;
     // The control database keeps all letters of the values, and the marker those that the target has.
     let letters = task.layout.transcoded.then(|| profile.clone());
@@ -150,20 +147,39 @@ pub async fn commit(
     if let Some(profile) = letters {
         report.profile = profile;
     }
+    let csv = send_commit(tx, table, &task, csv).await?;
+    Ok((report, csv))
+}
+
+/// Checks that the receipts say of as many rows as the table received that they are new. Receipts are counted by the second pass
+/// and `inserted` by the target, so a difference is a row that was lost or doubled on the way.
+fn require_balance(report: &RunReport, inserted: u64) -> Result<(), Halt> {
+    if report.rows_inserted == inserted {
+        return Ok(());
+    }
+    let message = format!("{inserted} rows were inserted, {} should have been", report.rows_inserted);
+    Err(PipelineError::Internal(message).into())
+}
+
+/// Sends the COMMIT. Returns the combined CSV, which gets its name after the commit.
+async fn send_commit(
+    tx: Transaction<'_, Postgres>,
+    table: &TableRef,
+    task: &LoadTask<'_>,
+    csv: Option<CombinedCsv>,
+) -> Result<Option<CombinedCsv>, Halt> {
     // This is the last moment at which a stop can still keep the rows out of the target.
     if task.context.stop.is_cancelled() {
         return Err(PipelineError::Stopped.into());
     }
-    if let Err(error) = Commit::of(task.context).send(tx, table).await {
-        // The rows may be committed, and then a later attempt gives the file its name.
-        if let Some(csv) = csv.filter(|_| progress.commit_sent())
-            && let Err(error) = csv.leave()
-        {
-            tracing::warn!(%error, "could not keep the combined CSV of a run that may have loaded");
-        }
-        return Err(error.into());
+    let Err(error) = Commit::of(task.context).send(tx, table).await else { return Ok(csv) };
+    // The rows may be committed, because the answer may be lost. Then a later attempt gives the file its name.
+    if let Some(csv) = csv.filter(|_| task.context.progress.commit_sent())
+        && let Err(error) = csv.leave()
+    {
+        tracing::warn!(%error, "could not keep the combined CSV of a run that may have loaded");
     }
-    Ok((report, csv))
+    Err(error.into())
 }
 
 /// The report with `?` for every character that is not ASCII, because the database's encoding may lack it.

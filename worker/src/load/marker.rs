@@ -100,6 +100,8 @@ pub async fn begin(
 ) -> Result<Begun> {
     let fail = Failing::at(table, "write the run's marker");
     let loads = table.sibling(LOADS).sql();
+    // An equal epoch is accepted, because it is this attempt's own: only a newer one may keep it from loading.
+    // A marker with `loaded_at` is never changed, because its report is the proof that the rows are there.
     let mine: sqlx::Result<Option<i64>> = sqlx::query_scalar(AssertSqlSafe(format!(
         "insert into {loads} as marker (run_id, table_name, config_id, epoch, installation_id) values ($1, $2, $3, $4, $5)
          on conflict (run_id) do update set

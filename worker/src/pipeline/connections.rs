@@ -86,7 +86,7 @@ async fn describe_target(context: &RunContext) -> Result<String> {
     let pattern = context.config.target.pattern.as_ref().filter(|_| context.config.target.has_tables());
     let mut context = context.clone();
     if pattern.is_some() {
-        // The tables are found by the names of the files, so a table that cannot be one of them stands for all.
+        // The tables are found by the names of the files, so a name that no file can have stands for all of them.
         context.config.target = context.config.target.with_table(OF_NO_FILE);
     }
     let context = &context;

@@ -1,23 +1,22 @@
-//! A run, a plan and a replay: extract, validate, load. A plan takes the same steps as a run and rolls back in the end.
+//! The steps that a run, a plan and a replay share: extract, validate, load.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use elt_shared::config::LoadMode;
 use elt_shared::explained::{Code, Explained};
+use elt_shared::runs::Stage;
 use elt_shared::runs::report::{RunReport, Stages};
-use elt_shared::runs::{Outcome, Stage};
 use elt_shared::target::TableRef;
 use tracing::{Instrument, info_span};
 
-use super::after_commit::{detach_old_partitions, make_models, publish_left_behind, wholly_rejected};
-use super::begin::{Beginning, Finished, begin};
+use super::after_commit::wholly_rejected;
+use super::combined_csv_owner;
 use super::incremental::Asking;
 use super::locate_json_rows::{self, Located};
 use super::refuse_input::{refuse_failed_source, refuse_incomplete_replace};
-use super::tables::refuse_table_of_others;
+use super::unchanged;
 use super::work_folder::WorkFolder;
-use super::{combined_csv_owner, replay, unchanged};
 use crate::contract::decide;
 use crate::error::{PipelineError, Result};
 use crate::extract::{self, ExtractContext, Extracted, LeftOut, LeftOutKind};
@@ -28,7 +27,6 @@ use crate::load::combined_csv::CombinedCsv;
 use crate::load::cursors::NewCursor;
 use crate::load::dedupe::hash_digest::HashDigest;
 use crate::load::dedupe::table_hashes::{self, Limits, TableHashes};
-use crate::load::failure::Failing;
 use crate::load::partitions;
 use crate::load::quarantine::refused::Refused;
 use crate::load::records_path::{self, RecordsPath};
@@ -47,7 +45,7 @@ const RESTARTS_PER_TABLE: usize = 5;
 const TRIES_PER_REFUSAL: usize = 8;
 
 /// What an execution is for.
-enum Purpose {
+pub(super) enum Purpose {
     /// The sources are loaded, and written into the combined CSV at this place. `None`: no combined CSV is written.
     Run { csv: Option<Arc<OutputPlace>> },
     /// Rejected rows are loaded again.
@@ -59,68 +57,6 @@ enum Purpose {
     },
     /// The sources are read, and everything is rolled back.
     DryRun,
-}
-
-/// Extracts, validates and loads.
-pub async fn run(context: &RunContext) -> Result<RunReport> {
-    let (mut session, report) = match begin(context).await? {
-        Beginning::Loaded(Finished { session, mut report, unfinished_csv }) => {
-            publish_left_behind(context, &mut report, unfinished_csv.as_deref()).await;
-            (session, *report)
-        }
-        Beginning::Nothing(mut session) => {
-            refuse_table_of_others(context, &mut session).await?;
-            let folder = WorkFolder::create(context)?;
-            // The path is claimed before anything is extracted, because a run that cannot write its CSV must not load. The
-            // run of one of many tables writes none, because they all would write the same one.
-            let csv = match context.config.target.pattern {
-                Some(_) => None,
-                None => Some(combined_csv_owner::claim(context).await?),
-            };
-            let execution = Execution { context, folder, purpose: Purpose::Run { csv } };
-            let report = execution.execute(&mut session).await?;
-            (session, report)
-        }
-    };
-    let report = detach_old_partitions(context, &mut session, report).await;
-    let report = make_models(context, &mut session, report).await;
-    session.close().await;
-    Ok(report)
-}
-
-/// Does what a run would do, and rolls it back.
-pub async fn plan(context: &RunContext) -> Result<RunReport> {
-    let mut session = Session::open(context).await?;
-    refuse_table_of_others(context, &mut session).await?;
-    let execution = Execution::dry_run(context)?;
-    combined_csv_owner::check(context, &context.extract_context()).await?;
-    let mut report = execution.execute(&mut session).await?;
-    let partition = context.config.target.partition.as_ref();
-    report.old_partitions = partitions::detach::due(&mut session.connection, &session.table, partition)
-        .await
-        .map_err(|error| Failing::at(&session.table, "look at the partitions").because(error))?;
-    session.close().await;
-    Ok(report)
-}
-
-/// Loads rows that were rejected, by the rules of the config as it is now. A row that was loaded since is a duplicate.
-pub async fn replay(context: &RunContext) -> Result<RunReport> {
-    let mut session = match begin(context).await? {
-        // A replay writes no combined CSV, whatever the target says.
-        Beginning::Loaded(finished) => return Ok(RunReport { combined_csv: None, ..*finished.report }),
-        Beginning::Nothing(session) => session,
-    };
-    let folder = WorkFolder::create(context)?;
-    let replayed = replay::rejected_rows(context, &mut session, folder.path()).await?;
-    let purpose = Purpose::Replay { files: replayed.files, ids: replayed.ids };
-    let mut report = Execution { context, folder, purpose }.execute(&mut session).await?;
-    if replayed.warning.is_some() && report.rows_read == 0 {
-        // A replay is asked for to load rows, so a replay that loads none is not clean.
-        report.outcome = Some(Outcome::NothingLoaded);
-    }
-    report.warnings.extend(replayed.warning);
-    session.close().await;
-    Ok(report)
 }
 
 /// A sentence about a file, with the file's name in front unless the sentence begins with it.
@@ -169,6 +105,11 @@ impl Prepared {
 }
 
 impl<'a> Execution<'a> {
+    /// An attempt that keeps what it spools in this folder.
+    pub(super) fn new(context: &'a RunContext, folder: WorkFolder, purpose: Purpose) -> Self {
+        Self { context, folder, purpose }
+    }
+
     /// An attempt that leaves nothing behind.
     ///
     /// # Errors

@@ -28,7 +28,7 @@ pub struct Asking {
     pub warnings: Vec<String>,
 }
 
-/// One incremental source.
+/// An incremental source, and what this run asks it for.
 #[derive(Debug)]
 struct Asked {
     index: usize,

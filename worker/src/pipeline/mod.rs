@@ -2,7 +2,9 @@
 //!
 //! # Layout
 //! - [`begin`]: the target is asked whether an earlier attempt did the work already
-//! - [`extract_and_load`]: a run, and a plan and a replay, which take the same steps
+//! - [`run`](mod@run): a run, and a plan, which does the same and rolls back
+//! - [`replay`]: rejected rows are loaded again
+//! - [`extract_and_load`]: the steps that a run, a plan and a replay share
 //! - [`unchanged`]: a run that finds everything as an earlier one left it
 //! - [`tables`]: a config with a table for each file
 //! - [`undo`]: the rows that a run inserted are deleted
@@ -11,7 +13,6 @@
 //! - [`connections`]: every source and the target are tried
 //! - [`locate_json_rows`]: the places of the rows in JSON documents
 //! - [`incremental`]: where incremental sources begin to read, and their cursors
-//! - [`replay`]: rejected rows become files
 //! - [`refuse_input`]: input that must not be loaded
 //! - [`after_commit`]: the steps after the commit: combined CSV, old partitions and models
 //! - [`combined_csv_owner`]: the pipeline that the path of a combined CSV belongs to
@@ -28,6 +29,7 @@ mod locate_json_rows;
 mod refuse_input;
 mod replay;
 mod replay_dialect;
+mod run;
 mod tables;
 mod unchanged;
 mod undo;
@@ -52,9 +54,9 @@ pub async fn run(context: &RunContext) -> Result<RunReport> {
     }
     // On the heap, because a poll of a future of this size takes much of a thread's stack.
     let steps: LocalBoxFuture<'_, Result<RunReport>> = match context.run.kind {
-        RunKind::Run => Box::pin(extract_and_load::run(context)),
-        RunKind::Plan => Box::pin(extract_and_load::plan(context)),
-        RunKind::Replay => Box::pin(extract_and_load::replay(context)),
+        RunKind::Run => Box::pin(run::run(context)),
+        RunKind::Plan => Box::pin(run::plan(context)),
+        RunKind::Replay => Box::pin(replay::run(context)),
         RunKind::Undo => Box::pin(undo::run(context)),
         RunKind::Check => Box::pin(check::check(context)),
         RunKind::Verify => Box::pin(verify::run(context)),

@@ -5,14 +5,39 @@ use std::path::Path;
 use std::sync::Arc;
 
 use elt_shared::config::FileOptions;
+use elt_shared::runs::Outcome;
+use elt_shared::runs::report::RunReport;
 use serde::Deserialize;
 
+use super::begin::{Beginning, begin};
+use super::extract_and_load::{Execution, Purpose};
 use super::replay_dialect;
+use super::work_folder::WorkFolder;
 use crate::error::{PipelineError, Result};
 use crate::input::{Compression, Format, InputFile};
 use crate::load::quarantine::replay::{self, ReplayRequest};
 use crate::load::session::Session;
 use crate::run_context::RunContext;
+
+/// Loads rows that were rejected, by the rules of the config as it is now. A row that was loaded since is a duplicate.
+pub async fn run(context: &RunContext) -> Result<RunReport> {
+    let mut session = match begin(context).await? {
+        // A replay writes no combined CSV, whatever the target says.
+        Beginning::Loaded(finished) => return Ok(RunReport { combined_csv: None, ..*finished.report }),
+        Beginning::Nothing(session) => session,
+    };
+    let folder = WorkFolder::create(context)?;
+    let replayed = rejected_rows(context, &mut session, folder.path()).await?;
+    let purpose = Purpose::Replay { files: replayed.files, ids: replayed.ids };
+    let mut report = Execution::new(context, folder, purpose).execute(&mut session).await?;
+    if replayed.warning.is_some() && report.rows_read == 0 {
+        // A replay is asked for to load rows, so a replay that loads none is not clean.
+        report.outcome = Some(Outcome::NothingLoaded);
+    }
+    report.warnings.extend(replayed.warning);
+    session.close().await;
+    Ok(report)
+}
 
 /// The options of a replay.
 #[derive(Debug, Default, Deserialize)]
@@ -25,17 +50,17 @@ struct Options {
 }
 
 /// The rejected rows that a replay loads.
-pub struct RejectedRows {
+struct RejectedRows {
     /// The rows as files, one for each original file.
-    pub files: Vec<InputFile>,
+    files: Vec<InputFile>,
     /// Ids of the same rows.
-    pub ids: Vec<i64>,
+    ids: Vec<i64>,
     /// A sentence about rejected records that cannot be loaded again. `None`: all of them can.
-    pub warning: Option<String>,
+    warning: Option<String>,
 }
 
 /// Writes the rejected rows of the run that the replay is about into files.
-pub async fn rejected_rows(context: &RunContext, session: &mut Session, folder: &Path) -> Result<RejectedRows> {
+async fn rejected_rows(context: &RunContext, session: &mut Session, folder: &Path) -> Result<RejectedRows> {
     let subject = context.run.subject_id;
     let rejected_by = subject
         .ok_or_else(|| PipelineError::Internal("the replay does not say whose rejected rows it loads".into()))?;

@@ -11,7 +11,7 @@ use elt_shared::store::runs::{self, Run};
 use uuid::Uuid;
 
 use super::work_folder::WorkFolder;
-use super::{check, connections, extract_and_load};
+use super::{check, connections};
 use crate::error::{PipelineError, Result};
 use crate::extract::tables::{self, Tables};
 use crate::extract::{self, ExtractContext, WantedFiles};
@@ -161,7 +161,7 @@ async fn look_at_each(context: &RunContext) -> Result<RunReport> {
         let mut of_table = context.clone();
         of_table.config.target = context.config.target.with_table(name);
         let looked = match context.run.kind {
-            RunKind::Plan => extract_and_load::plan(&of_table).await,
+            RunKind::Plan => super::run::plan(&of_table).await,
             _ => check::check(&of_table).await,
         };
         match looked {

@@ -45,7 +45,7 @@ pub enum PlaceError {
     /// It is outside the folders named for writing.
     #[error("is outside the folders the worker may write to")]
     Outside,
-    /// Its name is not one of an output file of its format.
+    /// Its name lacks the suffix of its format.
     #[error("does not end in .csv")]
     Suffix,
     /// Its folder cannot be used.

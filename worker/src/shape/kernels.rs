@@ -162,7 +162,7 @@ fn parsed(text: &str, format: Option<NumberFormat>) -> Option<Number> {
     }
 }
 
-/// A text as a value of another type. NULL where it is not one. `format`: the way in which the file writes numbers.
+/// A text as a value of another type. NULL where it is not a value of that type. `format`: the way in which the file writes numbers.
 pub(super) fn cast(of: Expr, to: CastTo, format: Option<NumberFormat>) -> Expr {
     match to {
         CastTo::Text => of,
@@ -181,7 +181,7 @@ pub(super) fn cast(of: Expr, to: CastTo, format: Option<NumberFormat>) -> Expr {
     }
 }
 
-/// A text in a strftime format as a date or timestamp. NULL where it is not one.
+/// A text in a strftime format as a date or timestamp. NULL where it does not have that format.
 pub(super) fn date_as(of: Expr, format: String, with_time: bool) -> Expr {
     map(of, move |text| {
         let format = TimeFormat::new(&format)?;

@@ -4,7 +4,7 @@
 use std::cmp::Ordering;
 use std::fmt::{self, Write as _};
 
-/// Most digits.
+/// Most digits of a number in an expression; PostgreSQL's `numeric` could have more.
 const MAX_DIGITS: u32 = 38;
 /// Digits after the point of a quotient.
 const QUOTIENT_SCALE: u32 = 16;
@@ -19,7 +19,7 @@ pub(super) struct Number {
 }
 
 impl Number {
-    /// Parses a number as people and programs write it: `12`, `-0.50`, `+7`, `.5`, `1.5e3`. `None`: it is not one, or has too
+    /// Parses a number as people and programs write it: `12`, `-0.50`, `+7`, `.5`, `1.5e3`. `None`: it is not a number, or has too
     /// many digits.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let text = text.trim_matches([' ', '\t']);

@@ -26,8 +26,8 @@ pub(super) enum Refusal {
     /// The answer belongs to a login of another browser, or to one of more than ten minutes ago.
     #[error("the login was begun in another browser, or too long ago")]
     OtherBrowser,
-    /// The answer is of another provider.
-    #[error("the answer is of another provider")]
+    /// The answer comes from another provider.
+    #[error("the answer comes from another provider")]
     OtherProvider,
     /// The provider did not log the person in.
     #[error("the provider did not log the person in")]
@@ -53,7 +53,7 @@ pub(super) enum Refusal {
 }
 
 impl Refusal {
-    /// Stable.
+    /// Code of the refusal in problem documents.
     pub(super) fn code(&self) -> Code {
         match self {
             Self::OtherBrowser => Code::OtherBrowser,

@@ -31,7 +31,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(me))
 }
 
-/// Who wants in.
+/// Username, password and, with a second factor, a code.
 #[derive(Deserialize, ToSchema)]
 struct LoginRequest {
     username: String,

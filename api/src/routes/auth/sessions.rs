@@ -7,7 +7,7 @@ use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use chrono::{DateTime, Utc};
 use elt_shared::store::sessions::{self, Method, NewSession, Session};
-use elt_shared::store::users::{self, Role, User};
+use elt_shared::store::users::{Role, User};
 use serde::Serialize;
 use sqlx::PgConnection;
 use utoipa::ToSchema;
@@ -21,6 +21,7 @@ use crate::auth::{Admin, AnyUser};
 use crate::client::ClientIp;
 use crate::error::{Error, Problem, Result};
 use crate::extract::{Json, Path};
+use crate::routes::users;
 
 pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
@@ -171,7 +172,7 @@ async fn sessions_of_user(
     Admin(caller): Admin,
     Path(id): Path<Uuid>,
 ) -> Result<Json<Vec<SessionView>>> {
-    users::find(&state.db, id).await?.ok_or_else(|| Error::NotFound(format!("user {id}")))?;
+    users::require(&state, id).await?;
     let sessions = sessions::list(&state.db, id).await?;
     let own = caller.session()?.jti;
     Ok(Json(sessions.into_iter().map(|session| SessionView::of(session, own)).collect()))
@@ -187,7 +188,7 @@ async fn end_sessions_of_user(
     Path(id): Path<Uuid>,
 ) -> Result<StatusCode> {
     note.object("user", id);
-    users::find(&state.db, id).await?.ok_or_else(|| Error::NotFound(format!("user {id}")))?;
+    users::require(&state, id).await?;
     let mut tx = state.db.begin().await?;
     let ended = sessions::end_all(&mut *tx, id, None).await?;
     note.detail("sessions_ended", ended);

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use elt_shared::explained::Code;
 use elt_shared::secret::Secret;
 use elt_shared::store::users::User;
-use elt_shared::store::{login_failures, second_factors, secret_keys, sessions, users};
+use elt_shared::store::{login_failures, second_factors, secret_keys, sessions};
 use serde::{Deserialize, Serialize};
 use sqlx::{Postgres, Transaction};
 use utoipa::ToSchema;
@@ -21,7 +21,7 @@ use crate::auth::{Admin, AnyUser, Caller};
 use crate::client::ClientIp;
 use crate::error::{Error, Problem, Result};
 use crate::extract::{Json, Path};
-use crate::routes::users::external_user;
+use crate::routes::users::{self, external_user};
 use crate::second_factor::{self, Checked};
 
 pub fn router() -> OpenApiRouter<AppState> {
@@ -175,7 +175,7 @@ async fn begin_second_factor(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct FirstCode {
-    /// Six digits.
+    /// The six digits that the app shows.
     #[schema(value_type = String, format = Password)]
     code: Secret,
 }
@@ -249,7 +249,7 @@ async fn reset_second_factor(
     Path(id): Path<Uuid>,
 ) -> Result<StatusCode> {
     note.object("user", id);
-    users::find(&state.db, id).await?.ok_or_else(|| Error::NotFound(format!("user {id}")))?;
+    users::require(&state, id).await?;
     let mut tx = state.db.begin().await?;
     if !second_factors::remove(&mut *tx, id).await? {
         return Err(Error::NotFound(format!("second factor of user {id}")));

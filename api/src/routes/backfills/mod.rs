@@ -43,7 +43,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(resume))
 }
 
-/// Which backfills.
+/// Filters of the list. A backfill must match all of them.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct BackfillQuery {
@@ -154,7 +154,7 @@ async fn find(state: &AppState, caller: &Caller, id: Uuid) -> Result<Backfill> {
     Ok(backfill)
 }
 
-/// Which windows.
+/// Filters of the windows. A window must match all of them.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct WindowQuery {

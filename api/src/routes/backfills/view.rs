@@ -44,7 +44,7 @@ fn one_at_a_time() -> u16 {
 /// Numbers of windows by their state.
 #[derive(Serialize, ToSchema)]
 pub struct WindowCounts {
-    /// All windows.
+    /// Number of all windows of the backfill.
     total: i64,
     /// Windows that are not started yet.
     waiting: i64,
@@ -95,7 +95,7 @@ pub struct BackfillView {
     created_by: String,
     /// When it was asked for.
     created_at: DateTime<Utc>,
-    /// Who canceled it last; `null` when nobody did.
+    /// Username of the person who canceled it last; `null`: it was not canceled.
     canceled_by: Option<String>,
     /// When it ended; `null` while it goes on.
     finished_at: Option<DateTime<Utc>>,
@@ -155,7 +155,7 @@ pub struct BackfillPlan {
 pub struct BackfillWindow {
     /// Counted from 1, the oldest first.
     number: i32,
-    /// Its beginning.
+    /// Beginning of the window, which belongs to it.
     from: DateTime<Utc>,
     /// Its end, which is not part of it.
     to: DateTime<Utc>,

@@ -110,7 +110,7 @@ async fn whole_history(db: PgPool, before: Option<i32>, at_once: i64) -> Result<
 /// Why the history ends early. The client sees that the answer was cut off.
 type Interrupted = Box<dyn std::error::Error + Send + Sync>;
 
-/// A part of `{"configs":[…],"next":null}`: some versions, or the end when there are none.
+/// A part of `{"configs":[…],"next":null}`: some versions, or the end when no version is left.
 fn json_part(rows: Vec<HistoryRow>, is_first: bool) -> Result<String, serde_json::Error> {
     let mut part = String::new();
     if is_first {

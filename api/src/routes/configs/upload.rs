@@ -30,7 +30,7 @@ pub fn router() -> OpenApiRouter<AppState> {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes the form")]
 pub struct YamlForm {
-    /// The YAML.
+    /// The text of the YAML, as bytes of a form field.
     #[schema(value_type = String, format = Binary)]
     pub file: Vec<u8>,
 }
@@ -40,7 +40,7 @@ pub struct YamlForm {
 struct UploadAnswer {
     /// `YAML uploaded successfully`
     message: &'static str,
-    /// Which version it is.
+    /// Number of the version among those of its pipeline, from 1.
     version: i32,
     /// Names the version in other calls.
     id: i64,
@@ -48,7 +48,7 @@ struct UploadAnswer {
     created: bool,
     /// Whether a run can be made of it.
     runnable: bool,
-    /// Why not.
+    /// Why the config cannot run; empty when it can.
     problems: Vec<FieldProblem>,
     /// Everything worth knowing: the problems first, then unknown keys and other things that stop nothing.
     warnings: Vec<FieldProblem>,
@@ -98,7 +98,7 @@ async fn upload(
 /// # Errors
 /// When the text is not one YAML mapping, when no thread is free for the check, or when the check takes too long.
 pub async fn check(state: &AppState, text: String) -> Result<Upload> {
-    state.checks.run(move |effort| Upload::check_within(text, &effort)).await
+    state.checks.run(move |time_limit| Upload::check_within(text, &time_limit)).await
 }
 
 /// Keeps a YAML as the next version, or finds the version it already is, for a caller who wants to run it.
@@ -130,9 +130,9 @@ struct Validation {
     runnable: bool,
     /// Pipeline name.
     name: Option<String>,
-    /// What is wrong.
+    /// Every problem of the text, with its place; empty when it can run.
     problems: Vec<FieldProblem>,
-    /// What to look at.
+    /// Warnings, which do not keep the config from running.
     warnings: Vec<FieldProblem>,
     /// When the config would run by itself; `null` when it cannot run.
     timing: Option<Timing>,

@@ -72,9 +72,9 @@ struct ConfigView {
     yaml_preview: String,
     /// Whether a run can be made of it.
     runnable: bool,
-    /// Why not.
+    /// Why the version cannot run; empty when it can.
     problems: Vec<FieldProblem>,
-    /// Unknown keys and other things that are no error.
+    /// Unknown keys and other things that do not keep the config from running.
     warnings: Vec<FieldProblem>,
 }
 
@@ -100,7 +100,7 @@ impl From<ConfigVersion> for ConfigView {
     }
 }
 
-/// Which versions.
+/// Filters of the versions. A version must match all of them.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct ConfigQuery {
@@ -170,7 +170,8 @@ async fn masked(state: &AppState, config: &ConfigVersion) -> Result<String> {
         return Ok(masked.to_owned());
     }
     let text = config.open(&state.keys)?;
-    let masked = state.checks.run(move |effort| Ok(Document::parse_within(text.expose(), &effort)?.masked())).await;
+    let masked =
+        state.checks.run(move |time_limit| Ok(Document::parse_within(text.expose(), &time_limit)?.masked())).await;
     masked.map_err(|error| match error {
         Error::Config(error) => Error::internal("read a stored config", error),
         other => other,

@@ -89,7 +89,7 @@ async fn list(
 /// A file of an inbox.
 #[derive(Serialize, ToSchema)]
 struct FileEntry {
-    /// Its name.
+    /// Name of the file in the inbox.
     name: String,
     /// Size in bytes.
     bytes: u64,
@@ -148,7 +148,7 @@ enum ArrivalState {
 /// A file of an inbox, or an upload of it that is not complete.
 #[derive(Serialize, ToSchema)]
 struct FileView {
-    /// Its name.
+    /// Name of the file in the inbox.
     name: String,
     /// How much of it has arrived.
     state: ArrivalState,

@@ -30,7 +30,7 @@ pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(list)).merge(one::router()).routes(routes!(pause)).routes(routes!(resume))
 }
 
-/// Which pipelines.
+/// Filters of the list. A pipeline must match all of them.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct PipelineQuery {

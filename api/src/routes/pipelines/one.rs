@@ -1,4 +1,4 @@
-//! One pipeline: how it stands, what it is made of, who is told about it, and what is wrong with it now.
+//! One pipeline: its newest version and run, its sources and target, its receivers of messages, and its open incidents.
 
 use axum::extract::State;
 use chrono::{DateTime, Utc};
@@ -40,7 +40,7 @@ struct PipelineDetail {
     incidents: Vec<IncidentView>,
 }
 
-/// Who is told about which events.
+/// A receiver of messages, and the events that send them.
 #[derive(Serialize, ToSchema)]
 struct Notify {
     /// Where its messages go, without secrets.
@@ -66,7 +66,7 @@ impl From<OpenIncident> for IncidentView {
     }
 }
 
-/// One pipeline: its newest version and run, what it is made of, who is told about it, and its open incidents.
+/// One pipeline: its newest version and run, its sources and target, its receivers of messages, and its open incidents.
 #[utoipa::path(get, path = "/pipelines/{name}", tag = "pipelines", security(("token" = []), ("api_token" = ["read"])), responses(
     (status = 200, body = PipelineDetail), (status = 404, body = Problem)))]
 async fn one(

@@ -66,7 +66,7 @@ pub struct RetriedRun {
     new_run_id: Option<Uuid>,
     /// Pipeline name.
     name: String,
-    /// The work it does.
+    /// What the run does: a run, replay or undo.
     kind: RunKind,
     /// Stable code of its failure.
     error_code: Option<String>,

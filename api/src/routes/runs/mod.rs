@@ -55,7 +55,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(start::verify))
 }
 
-/// Which runs.
+/// Filters of the list. A run must match all of them.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct RunQuery {

@@ -27,7 +27,7 @@ use crate::error::{Error, Problem, Result};
 use crate::extract::{Json, Path};
 use crate::idempotency::IdempotencyKey;
 
-/// What to run.
+/// The config version to run, and how.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StartRun {
@@ -197,7 +197,7 @@ async fn can_be_undone(tx: &mut PgConnection, run: &Run, pipeline: &PipelineConf
     if pipeline.load.mode != LoadMode::Append {
         return Err(Error::conflict(
             Code::CannotUndo,
-            "a run that merges or replaces overwrote rows, which nobody kept",
+            "a run that merges or replaces overwrote rows, and what they were before is not kept",
             "Restore the table from a backup, or load the older files again.",
         ));
     }

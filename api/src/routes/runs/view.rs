@@ -14,7 +14,7 @@ use uuid::Uuid;
 pub struct RunView {
     /// Sorts by time.
     pub id: Uuid,
-    /// The work it does.
+    /// What the run does: `run`, `plan`, `check`, `verify`, `test_connection`, `replay` or `undo`.
     pub kind: RunKind,
     /// The config version it executes.
     pub config_id: i64,
@@ -34,7 +34,7 @@ pub struct RunView {
     pub retry_of: Option<Uuid>,
     /// The backfill that made it; `null` when none did.
     pub backfill_id: Option<Uuid>,
-    /// The run that made it for one of its tables; `null` when it is not one of several runs that belong together.
+    /// The run that made it for one of its tables; `null`: the run is not a part of a whole run.
     pub part_of: Option<Uuid>,
     /// The part of time that it loads; `null`: what the sources deliver.
     pub window: Option<Window>,
@@ -67,7 +67,7 @@ pub struct RunView {
     pub progress: Option<Value>,
     /// Starts that count against `max_attempts`.
     pub attempt: i32,
-    /// Bound of `attempt`.
+    /// Attempts after which a failure that may pass fails the run for good.
     pub max_attempts: i32,
     /// Raised by every start.
     pub epoch: i64,
@@ -210,9 +210,9 @@ impl From<Run> for RunView {
 /// One start of a run.
 #[derive(Serialize, ToSchema)]
 pub struct AttemptView {
-    /// Counts the starts.
+    /// Number of the attempt: every start of the run raises it by one.
     epoch: i64,
-    /// Who worked on it.
+    /// Id of the worker that executed the attempt.
     worker_id: String,
     started_at: DateTime<Utc>,
     /// When it ended, however it did.

@@ -54,7 +54,7 @@ struct SharedTableView {
     loaded_at: Option<DateTime<Utc>>,
     /// How new the rows are; `null` when the config does not say how new they have to be.
     freshness: Option<Freshness>,
-    /// Who has shared it.
+    /// Username of the admin who shared the table.
     shared_by: String,
     shared_at: DateTime<Utc>,
 }

@@ -7,7 +7,7 @@ import { MessageTable } from '../notifications/message-table';
 import { Empty } from '../shared/empty';
 import { QueryState } from '../shared/query-state';
 
-/** Who is told about a pipeline, and the messages about it. */
+/** The receivers of messages about a pipeline, and the messages that were sent. */
 @Component({
   selector: 'app-pipeline-messages',
   templateUrl: './messages.html',

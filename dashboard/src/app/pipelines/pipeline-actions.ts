@@ -32,7 +32,7 @@ export class PipelineActions {
       });
   }
 
-  /** Pauses a pipeline, or ends its pause. Emits the pause, or null when there is none any more; nothing on Cancel. */
+  /** Pauses a pipeline, or ends its pause. Emits the pause, or null when the pipeline is not paused any more; nothing on Cancel. */
   pauseOrResume({ name, pause }: Pick<PipelineView, 'name' | 'pause'>): Observable<PauseView | null> {
     return pause ? this.resume(pause) : this.pause(name);
   }

@@ -3,7 +3,7 @@ import { count, interval } from '../core/format';
 import { ShownState, shownState } from '../runs/run-words';
 import { Bar } from '../shared/sparkline';
 
-/** How the runs of a strip are drawn: each outcome has a shape of its own, so that it is told without its colour. */
+/** How the runs of a strip are drawn: each outcome has a shape of its own, so that outcomes can be distinguished without colour. */
 export type Shape = 'full' | 'split' | 'hollow' | 'cross' | 'low' | 'dot';
 
 /** A run in a strip. */

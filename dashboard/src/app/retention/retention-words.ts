@@ -23,7 +23,7 @@ const KINDS: Record<Kind, string> & Record<string, string | undefined> = {
   quarantine: 'Rejected rows in quarantine',
   work_folders: 'Work folders of lost workers',
   combined_csvs: 'Combined CSVs of earlier config versions',
-  uploads: 'Uploads of files that nobody finished',
+  uploads: 'Unfinished uploads of files',
 };
 
 const days = (value: number): string => plural(value, 'day');

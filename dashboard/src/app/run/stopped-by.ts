@@ -6,7 +6,7 @@ import { query } from '../core/query';
 import { Icon } from '../shared/icon';
 import { Time } from '../shared/time';
 
-/** Who stopped a run, as the audit knows it. Shows nothing for a run that nobody asked to stop. */
+/** Who stopped a run, as the audit knows it. Shows nothing for a run that was not asked to stop. */
 @Component({
   selector: 'app-stopped-by',
   template: `

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::Cut;
 use super::finder::Finder;
 use super::found::Found;
-use crate::config::secrecy::{is_reference, is_secret_name, is_secret_text, looks_random, secret_parts};
+use crate::config::secret_detection::{is_reference, is_secret_name, is_secret_text, looks_random, secret_parts};
 
 impl Found<'_> {
     /// A comment may be a config line that was switched off.

@@ -9,12 +9,12 @@ use regex::Regex;
 use super::Cut;
 use super::place::{Lines, content, properties};
 use crate::config::column_type::ColumnType;
-use crate::config::effort::Effort;
 use crate::config::node::{Node, Place, Scalar, Style, Value};
-use crate::config::secrecy::{
+use crate::config::secret_detection::{
     expression, is_placeholder, is_reference, is_secret_header, is_secret_name, is_secret_parameter, is_secret_text,
     looks_generated, looks_random, secret_parts,
 };
+use crate::config::time_limit::TimeLimit;
 
 static ALIAS: LazyLock<Regex> = LazyLock::new(|| expression(r"\*[A-Za-z0-9_-]+"));
 
@@ -52,7 +52,7 @@ pub(super) struct Found<'t> {
     pub secrets: HashSet<String>,
     /// Values that were visited. An alias leads to its anchored value a second time.
     seen: HashSet<Visit>,
-    effort: &'t Effort,
+    time_limit: &'t TimeLimit,
 }
 
 /// A value together with the surroundings it is used in. Visiting the same pair again finds nothing new.
@@ -68,7 +68,7 @@ struct Visit {
 
 impl<'t> Found<'t> {
     /// Walks a tree.
-    pub fn in_tree(text: &'t str, root: &Node, effort: &'t Effort) -> Self {
+    pub fn in_tree(text: &'t str, root: &Node, time_limit: &'t TimeLimit) -> Self {
         let mut found = Self {
             text,
             lines: Lines::of(text),
@@ -78,7 +78,7 @@ impl<'t> Found<'t> {
             doubtful: HashMap::new(),
             secrets: HashSet::new(),
             seen: HashSet::new(),
-            effort,
+            time_limit,
         };
         found.node(root, Context::Ordinary, "");
         found
@@ -115,12 +115,12 @@ impl<'t> Found<'t> {
         }
     }
 
-    /// Whether a value is visited for the first time in these surroundings; false once the effort is spent. A short
+    /// Whether a value is visited for the first time in these surroundings; false once the time is up. A short
     /// alias may repeat a long anchored value: reading it again for each alias would take time in proportion to the
     /// square of the text's length.
     fn is_new(&mut self, place: Place, context: Context, name: &str, scalar: bool) -> bool {
         let (Place { start, end, .. }, named) = (place, context.has_secret_name(name));
-        !self.effort.is_spent() && self.seen.insert(Visit { start, end, scalar, context, named })
+        !self.time_limit.is_over() && self.seen.insert(Visit { start, end, scalar, context, named })
     }
 
     fn scalar(&mut self, scalar: &Scalar, place: Place, context: Context, name: &str) {

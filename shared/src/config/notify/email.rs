@@ -28,7 +28,7 @@ pub struct EmailAddress {
 pub struct MailServer {
     /// Name or address.
     pub host: String,
-    /// Port.
+    /// TCP port of the server.
     pub port: u16,
     /// When the encryption begins.
     pub encryption: MailEncryption,

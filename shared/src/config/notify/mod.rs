@@ -1,4 +1,4 @@
-//! `notify:`: which events of a pipeline are told, and to whom.
+//! `notify:`: which events of a pipeline send messages, and to whom.
 //!
 //! A config is read twice here. Every reading checks the items and says what they ask for. Only the reading that sends a message
 //! looks up the references in its address, because a message that cannot be sent must not keep a run from loading.
@@ -164,7 +164,7 @@ fn items(field: Option<&Field<'_>>) -> Option<Vec<NotifyRule>> {
         field.problem(format!("expected at most {MOST_ITEMS} items, found {}", items.len()));
         return None;
     }
-    // Every item is read before the first wrong one ends it, so that all problems are told at once.
+    // Every item is read before the first wrong one ends it, so that all problems are reported at once.
     let rules: Vec<Option<NotifyRule>> = items.iter().map(rule).collect();
     rules.into_iter().collect()
 }

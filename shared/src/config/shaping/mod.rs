@@ -31,7 +31,7 @@ pub struct Shaping {
     pub computed: Vec<Computed>,
     /// `where`: only rows for which this is true are kept.
     pub condition: Option<Condition>,
-    /// Columns whose values nobody may see.
+    /// Columns whose values are hidden before they are loaded.
     pub masks: Vec<Masked>,
     /// The key of the masks that hash. It is there when one does.
     pub mask_secret: Option<Secret>,
@@ -72,7 +72,7 @@ pub struct Renamed {
 pub struct Computed {
     /// Its name. It replaces a column of this name, and is a new one otherwise.
     pub name: String,
-    /// Its value.
+    /// Expression that computes the column.
     pub expression: Expression,
     /// Whether it is a column of the file that is cleaned. Cells that stay the same then also stay what they are in the file.
     pub cleans: bool,
@@ -83,7 +83,7 @@ pub struct Computed {
 /// The condition of `where`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Condition {
-    /// The condition.
+    /// Expression that is true for the rows that stay.
     pub expression: Expression,
     /// Where it is written.
     pub at: Written,
@@ -92,7 +92,7 @@ pub struct Condition {
 /// A column whose values are masked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Masked {
-    /// Its name.
+    /// Name of the column that is masked.
     pub column: String,
     /// What is shown in place of its values.
     pub mask: Mask,
@@ -116,19 +116,19 @@ pub enum Mask {
 /// The columns that are kept.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub enum Keep {
-    /// All of them.
+    /// Every column stays.
     #[default]
     All,
-    /// These, in this order.
+    /// Only these columns stay, in this order.
     Only(Vec<Named>),
-    /// All but these.
+    /// Every column stays but these.
     Without(Vec<Named>),
 }
 
 /// The name of a column, where it is written.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Named {
-    /// The name.
+    /// Name of the column in the source.
     pub name: String,
     /// Where it is written.
     pub at: Written,
@@ -151,7 +151,7 @@ pub(super) const KEYS: &[Key] = &[
     ),
     Key::of("columns", Shape::Pairs, "Columns that are computed, each by an expression that may use those before it."),
     Key::text("where", "An expression: only rows for which it is true are loaded; the others count as filtered."),
-    Key::of("mask", Shape::Any, "Columns whose values nobody may see: `hash`, `redact`, `last4` or `null`."),
+    Key::of("mask", Shape::Any, "Columns whose values are hidden: `hash`, `redact`, `last4` or `null`."),
     Key::secret(
         "mask_secret",
         "The key of the masks that hash, as `${secret:NAME}`. The same value has the same hash under the same key.",
@@ -178,7 +178,7 @@ const SHORTEST_SECRET: usize = 16;
 pub(super) fn read(field: &Field<'_>) -> Option<Shaping> {
     let section = &field.section(KEYS)?;
     let mut scope = Scope::default();
-    // Every part is read before the first wrong one ends it, so that all problems are told at once.
+    // Every part is read before the first wrong one ends it, so that all problems are reported at once.
     let rename = section.field("rename").map(renamed);
     let cleaned = section.field("clean").map(|field| clean::read(field, &mut scope));
     let columns = section.field("columns").map(|field| computed(field, &mut scope));

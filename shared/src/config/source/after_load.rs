@@ -6,7 +6,7 @@ use crate::config::section::Section;
 /// What happens to a remote file after its load committed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum AfterLoad {
-    /// Nothing.
+    /// The file stays where it is.
     #[default]
     Keep,
     /// It is moved into this folder.

@@ -31,7 +31,7 @@ pub struct FileOptions {
     pub archive: ArchiveOptions,
     /// How encrypted files are decrypted. `None`: they are left out.
     pub pgp: Option<PgpOptions>,
-    /// How fixed-width files are read. `None`: there are none.
+    /// How fixed-width files are read. `None`: the source has no such files.
     pub fixed_width: Option<FixedWidth>,
     /// How XML files are read. `None`: they are not read.
     pub xml: Option<XmlOptions>,

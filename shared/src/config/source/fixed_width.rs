@@ -219,7 +219,7 @@ fn in_a_row(section: &Section<'_>, field: &Field<'_>) -> Option<Vec<FixedColumn>
     Some(widths.iter().enumerate().map(column).collect())
 }
 
-/// The items of a list of columns, of which a table can have so many.
+/// The items of a list of columns, at most as many as a table can have.
 fn bounded<'a>(field: &Field<'a>) -> Option<Vec<Field<'a>>> {
     let items = field.items()?;
     match items.len() {

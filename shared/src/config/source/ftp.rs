@@ -45,7 +45,7 @@ pub enum FtpTls {
     Explicit,
     /// From the first byte on.
     Implicit,
-    /// Not at all.
+    /// The connection is not encrypted.
     None,
 }
 

@@ -7,7 +7,7 @@ use super::files;
 use super::place_keys::PlaceOptions;
 use crate::config::keys::{Key, Shape, joined};
 use crate::config::reader::{Field, Reading};
-use crate::config::secrecy::masked_path;
+use crate::config::secret_detection::masked_path;
 use crate::config::section::Section;
 use crate::secret::Secret;
 
@@ -78,7 +78,7 @@ fn urls(field: &Field<'_>) -> Option<Vec<Secret>> {
         field.problem("expected at least one address");
         return None;
     }
-    // Every one is read, so that every problem is told.
+    // Every one is read, so that every problem is reported.
     let urls: Vec<_> = items.iter().map(|item| item.filled_item().and_then(url)).collect();
     urls.into_iter().collect()
 }

@@ -33,7 +33,7 @@ const OWN_KEYS: &[Key] = &[
 pub(super) fn read(section: &Section<'_>) -> Option<LocalSource> {
     let path = section.required_text("path");
     let files = files::read(section);
-    // The required ones come last: whatever else is wrong is told together with them.
+    // The required ones come last: whatever else is wrong is reported together with them.
     Some(LocalSource {
         glob: section.filled_text("glob"),
         recursive: section.flag("recursive").unwrap_or(false),

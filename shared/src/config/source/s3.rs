@@ -20,7 +20,7 @@ pub struct S3Source {
     pub region: Option<String>,
     /// Address of a server that is not the service's own. `None`: the service's own.
     pub endpoint: Option<String>,
-    /// How elt identifies itself.
+    /// Access key or account with which requests are signed.
     pub login: BucketLogin,
     /// The only authorities that may have signed the server's certificate, in PEM form.
     pub authorities: Option<Secret>,
@@ -46,7 +46,7 @@ impl S3Source {
 /// The address of objects: `s3://bucket/prefix/*.csv`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct BucketUrl {
-    /// Whose protocol is spoken.
+    /// Service whose protocol the bucket's server speaks.
     pub service: BucketService,
     /// Name of the bucket or container.
     pub bucket: String,
@@ -319,7 +319,7 @@ fn login(section: &Section<'_>, service: BucketService) -> Option<BucketLogin> {
     }
 }
 
-/// A key without which nobody is let in. Public buckets are read with `credentials: anonymous`, which must be said.
+/// A key that a login needs. Public buckets are read with `credentials: anonymous`, which must be said.
 fn needed(section: &Section<'_>, name: &str) -> Option<Secret> {
     if !section.wrote(name) {
         section.problem(format!("missing key {name:?}; a public bucket is read with `credentials: anonymous`"));

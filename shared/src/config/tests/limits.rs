@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::effort::processor_time;
+use super::time_limit::processor_time;
 use super::*;
 
 #[track_caller]

@@ -25,7 +25,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry {
         code: Code::CheckFailed,
         happened: "A check of `checks:` failed before the commit, so nothing was loaded.",
-        why: "The rows that the run brought, or the table with them, are not as the check asks for. Nobody saw the rows: \
+        why: "The rows that the run brought, or the table with them, are not as the check asks for. The rows were never visible: \
             the table is as it was before the run.",
         next_step: "Look at the sample rows in the run's report, correct the source or the check, then retry the run. \
             `on_fail: warn` loads the rows all the same.",
@@ -68,7 +68,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry {
         code: Code::PartitionColumn,
         happened: "The column of `target.partition.by` is not loaded, or has neither dates nor timestamps.",
-        why: "Partitions are ranges of time of this column. Its name is misspelled, or some of its values are no dates, so that \
+        why: "Partitions are ranges of time of this column. Its name is misspelled, or some of its values are not dates, so that \
             its type is text.",
         next_step: "Name a column with dates or timestamps, and declare its type under `schema:`, so that rows with other values \
             are rejected.",

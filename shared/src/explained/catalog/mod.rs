@@ -90,7 +90,7 @@ pub struct Group {
     pub title: &'static str,
     /// What is common to its codes.
     pub about: &'static str,
-    /// Its codes, by name.
+    /// Codes of the group, ordered by their names.
     pub entries: &'static [Entry],
 }
 

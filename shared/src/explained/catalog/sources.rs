@@ -139,7 +139,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     },
     Entry {
         code: Code::HttpTokenAnswer,
-        happened: "A token endpoint or login answered with something that is of no use.",
+        happened: "A token endpoint or login answered with something that is not a usable token.",
         why: "The address is not the one that gives tokens, `token_path` leads elsewhere, or the server has a fault. A \
             redirect is not followed there, because it would get the secrets.",
         next_step: "Check `token_url`, or `url` and `token_path` of the login, against the API's documentation.",

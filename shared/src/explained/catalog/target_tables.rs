@@ -178,7 +178,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry {
         code: Code::TargetNoSchema,
         happened: "The schema of the table does not exist.",
-        why: "elt creates a schema only when it is told to.",
+        why: "elt creates a schema only when the config says `create_schema: true`.",
         next_step: "Correct `table` under `target:`, create the schema, or write `create_schema: true` under \
             `target:`.",
         example: "the target has no schema \"sales\", which sales.orders would be in",

@@ -25,7 +25,7 @@ pub enum Kind {
     Configs,
     /// Reports of test coverage.
     CoverageReports,
-    /// Failed logins.
+    /// Failed logins, which count against the limit of tries.
     LoginFailures,
     /// API tokens that were revoked or have expired.
     ApiTokens,
@@ -47,7 +47,7 @@ pub enum Kind {
     WorkFolders,
     /// Combined CSVs of earlier config versions in a data folder.
     CombinedCsvs,
-    /// Uploads to inboxes that nobody finished.
+    /// Unfinished uploads to inboxes.
     Uploads,
 }
 
@@ -68,7 +68,7 @@ impl Kind {
         Self::Audit,
         Self::Sessions,
     ];
-    /// All kinds.
+    /// Every kind: those of the control database first, then those of targets and data folders.
     pub const ALL: [Self; 19] = [
         Self::Tickets,
         Self::LogLines,
@@ -142,7 +142,7 @@ impl Kind {
             Self::Quarantine => "old rejected rows",
             Self::WorkFolders => "work folders that lost workers left behind",
             Self::CombinedCsvs => "combined CSVs of earlier config versions",
-            Self::Uploads => "uploads that nobody finished",
+            Self::Uploads => "unfinished uploads",
         }
     }
 

@@ -24,7 +24,7 @@ use self::batches::Batches;
 pub use self::kind::Kind;
 use crate::backoff::jittered;
 use crate::secret::KeyRing;
-use crate::store::retention_turns::{self as turns, Subject, TurnEnd};
+use crate::store::retention_turns::{self as turns, Left, Subject, TurnEnd};
 
 /// Time between two turns of a worker.
 const EVERY: Duration = Duration::from_secs(3600);
@@ -76,7 +76,7 @@ pub struct Keep {
     pub quarantine: u16,
     /// Newest config versions of each pipeline whose combined CSV stays in the data folder.
     pub outputs: u32,
-    /// Days: uploads to inboxes that nobody goes on with.
+    /// Days: unfinished uploads to inboxes that receive no more bytes.
     pub uploads: u16,
 }
 
@@ -149,25 +149,34 @@ async fn take_turns(db: &PgPool, keep: &Keep, keys: Option<&KeyRing>) -> bool {
     let mut is_behind = false;
     for kind in Kind::OF_CONTROL {
         let subject = Subject { kind: kind.name(), place: "" };
-        match turns::take(db, subject, NOT_AGAIN_WITHIN, &kind.settings(keep)).await {
-            Ok(true) => {}
-            Ok(false) => continue,
-            Err(error) => {
-                tracing::warn!(%error, "could not begin to delete {}", kind.words());
-                continue;
-            }
+        if !begin_turn(db, subject, NOT_AGAIN_WITHIN, kind, keep).await {
+            continue;
         }
         let cleaned = clean(db, kind, keep, keys).await;
         let end = turn_end(kind, "", &cleaned);
         is_behind |= end.behind;
-        if let Err(error) = turns::finish(db, subject, &end, None).await {
-            tracing::warn!(%error, "could not note that {} were deleted", kind.words());
-        }
+        finish_turn(db, subject, kind, &end, None).await;
     }
     if let Err(error) = turns::forget_places(db, keep.loads).await {
         tracing::warn!(%error, "could not forget targets and data folders of long ago");
     }
     is_behind
+}
+
+/// Takes the turn of a kind at a place. Returns `false` when it is not due, when another worker has it, and when the control
+/// database fails, which is logged: the next turn tries again.
+pub async fn begin_turn(db: &PgPool, subject: Subject<'_>, every: Duration, kind: Kind, keep: &Keep) -> bool {
+    turns::take(db, subject, every, &kind.settings(keep)).await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "could not begin to delete {}", kind.words());
+        false
+    })
+}
+
+/// Notes the end of a turn. A failure is logged: the turn ends by itself then, because it is not renewed any more.
+pub async fn finish_turn(db: &PgPool, subject: Subject<'_>, kind: Kind, end: &TurnEnd, left: Option<Left>) {
+    if let Err(error) = turns::finish(db, subject, end, left).await {
+        tracing::warn!(%error, "could not note that {} were deleted", kind.words());
+    }
 }
 
 /// The end of a turn, as it is kept. It is logged here.

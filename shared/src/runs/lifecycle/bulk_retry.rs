@@ -27,7 +27,7 @@ pub struct BulkRetry {
 /// A failed run that is not retried.
 #[derive(Debug)]
 pub struct SkippedRetry {
-    /// The run.
+    /// The run that failed.
     pub run: FailedRun,
     /// Stable code of the reason.
     pub code: Code,

@@ -21,11 +21,12 @@ pub enum EndedBy {
     StopBeforeStart,
 }
 
-/// Ends a run. Every end goes through this function, so what belongs to the end of a run belongs here: the attempt's end,
-/// the ticket, the profile, the run that waits for the same target, the schedule, and the messages about it. Counts of ended runs are kept by a trigger of
-/// the database. Secrets are hidden in the report. A caller that holds no run's lock yet takes [`schedules::lock_of_run`]
-/// first, so that the schedule is ended here and not only by its next tick. False: the run is not as `by` says any more, and
-/// nothing was written.
+/// Ends a run. Every end goes through this function, so what belongs to the end of a run belongs here: the attempt's end, the
+/// ticket, the profile, the run that waits for the same target, the schedule, and the messages about it. Ended runs are counted
+/// by a trigger of the database. Secrets are hidden in the report.
+///
+/// A caller that holds no run's lock yet takes [`schedules::lock_of_run`] first, so that the schedule is ended here and not only
+/// by its next tick. Returns `false` when the run is not as `by` says any more; then nothing was written.
 pub async fn finish(
     db: &mut PgConnection,
     id: Uuid,

@@ -56,7 +56,7 @@ async fn request_stop_of_one(db: &mut PgConnection, id: Uuid) -> sqlx::Result<Op
     Ok(runs::find(db, id).await?.map(StopAnswer::Stopped))
 }
 
-/// Asks all unfinished runs of a schedule to stop. Returns how many of them still run.
+/// Asks all unfinished runs of a schedule to stop. Returns the number of those that are still running.
 pub async fn stop_of_schedule(db: &mut PgConnection, schedule_id: Uuid) -> sqlx::Result<usize> {
     let mut running = 0;
     for id in runs::lock_unfinished(db, schedule_id).await? {

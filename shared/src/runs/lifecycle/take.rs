@@ -21,7 +21,7 @@ use crate::target::TargetPlace;
 pub enum Taken {
     /// An attempt of its run began.
     Begun {
-        /// The attempt.
+        /// The attempt that has begun.
         started: Box<Started>,
         /// Whether a limit counts the run, so that its end may let others begin: call [`release`] then.
         is_limited: bool,
@@ -30,7 +30,7 @@ pub enum Taken {
     Waits,
     /// Its run needs no attempt: it has ended, another worker has it, or it is not due.
     NotNeeded,
-    /// Its run is held.
+    /// The run may not start now, because of a pause or a limit.
     Held,
     /// Its run is held because its queue, or everything, is paused: no other ticket of the queue begins a run either.
     QueuePaused,

@@ -33,7 +33,7 @@ pub(super) struct Content<'a> {
     pub action: &'a str,
     pub object: Option<&'a str>,
     pub outcome: &'a str,
-    /// As PostgreSQL writes it.
+    /// Details as JSON text, spelled as PostgreSQL prints `jsonb`, because the hash is over this text.
     pub detail: &'a str,
     pub request_id: Option<&'a str>,
 }
@@ -196,9 +196,9 @@ pub async fn signer(db: &mut PgConnection) -> sqlx::Result<Option<String>> {
 /// Rows of the audit that one key signed.
 #[derive(Debug, Clone, FromRow)]
 pub struct SignedRows {
-    /// The key.
+    /// Id of the key that signed the rows.
     pub key_id: String,
-    /// How many.
+    /// Number of rows that the key signed.
     pub rows: i64,
     /// When the last of them was written.
     pub last_at: DateTime<Utc>,

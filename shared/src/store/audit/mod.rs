@@ -27,13 +27,13 @@ const MOST_DETAIL: usize = 16 << 10;
 pub struct AuditRow {
     /// UUIDv7: sorts by time.
     pub id: Uuid,
-    /// When.
+    /// When the row was written, by the database's clock.
     pub at: DateTime<Utc>,
     /// Username; `-` for nobody.
     pub actor: String,
-    /// Where from.
+    /// IP address of the client. `None`: a command at the terminal.
     pub ip: Option<String>,
-    /// `POST /runs/{id}/stop`
+    /// Method and path template of the request, such as `POST /runs/{id}/stop`; or a command, such as `user add`.
     pub action: String,
     /// What it was done to: `run 0199…`, `config 12`.
     pub object: Option<String>,
@@ -56,9 +56,9 @@ pub struct AuditRow {
 pub struct NewAuditRow<'a> {
     /// Username; `-` for nobody.
     pub actor: &'a str,
-    /// Where from.
+    /// IP address of the client. `None`: a command at the terminal.
     pub ip: Option<&'a str>,
-    /// `POST /runs/{id}/stop`
+    /// Method and path template of the request, such as `POST /runs/{id}/stop`; or a command, such as `user add`.
     pub action: &'a str,
     /// What it was done to.
     pub object: Option<&'a str>,

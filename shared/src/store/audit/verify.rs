@@ -34,7 +34,7 @@ pub enum Problem {
     Changed {
         /// Its place in the chain.
         seq: i64,
-        /// Its id.
+        /// Id of the row that was changed.
         id: Uuid,
     },
     /// A row is missing in the middle or at the beginning.
@@ -54,7 +54,7 @@ pub enum Problem {
     /// Rows that retention removed are there again, or rows that were never chained were added or removed.
     #[error("{found} rows are not in the chain, and {expected} should be")]
     Unchained {
-        /// Rows there are.
+        /// Number of rows that the audit has.
         found: i64,
         /// Rows there should be.
         expected: i64,

@@ -83,7 +83,7 @@ pub struct Backfill {
 const COLUMNS: &str = "id, config_id, name, target_table, from_at, to_at, window_size, parallel, max_attempts, queue, state, \
                        created_by, created_at, canceled_by, finished_at";
 
-/// What is asked for.
+/// A backfill that is not stored yet.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct NewBackfill<'a> {
     pub config_id: i64,
@@ -119,7 +119,7 @@ pub(crate) async fn create(db: impl PgExecutor<'_>, new: NewBackfill<'_>) -> sql
     .await
 }
 
-/// One backfill.
+/// A backfill by its id. `None`: it does not exist.
 pub async fn find(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<Option<Backfill>> {
     sqlx::query_as(sqlx::AssertSqlSafe(format!("select {COLUMNS} from backfills where id = $1")))
         .bind(id)
@@ -197,7 +197,7 @@ pub struct Progress {
     /// The backfill.
     #[sqlx(flatten)]
     pub backfill: Backfill,
-    /// Its windows.
+    /// Number of its windows by their state.
     #[sqlx(flatten)]
     pub counts: Counts,
 }

@@ -61,7 +61,7 @@ pub(crate) async fn settle(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<()
 /// Numbers of windows by their state, and the rows of those that have succeeded.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, FromRow)]
 pub struct Counts {
-    /// All windows.
+    /// Number of all windows.
     pub windows: i64,
     /// Windows whose run is not made yet.
     pub waiting: i64,
@@ -156,7 +156,7 @@ pub(crate) async fn unfinished_runs(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::
 pub struct WindowRow {
     /// Counted from 1, the oldest first.
     pub number: i32,
-    /// Its beginning.
+    /// Beginning of the window, which belongs to it.
     pub from_at: DateTime<Utc>,
     /// Its end, which is not part of it.
     pub to_at: DateTime<Utc>,

@@ -19,7 +19,7 @@ pub use batches::{count_in_clear, seal_batch};
 /// One version of a config.
 #[derive(Debug, Clone, FromRow)]
 pub struct ConfigVersion {
-    /// Row id.
+    /// Id of the row in `config_history`.
     pub id: i64,
     /// 1, 2, 3 … over all configs, without gaps.
     pub version: i32,
@@ -118,9 +118,9 @@ pub struct NewConfig<'a> {
     pub yaml_preview: &'a str,
     /// Whether a run can be made of it.
     pub runnable: bool,
-    /// Why not.
+    /// Why the version cannot run, as a JSON list; empty when it can.
     pub problems: Value,
-    /// Warnings.
+    /// Warnings about the text, as a JSON list.
     pub warnings: Value,
     /// Username.
     pub created_by: &'a str,
@@ -130,7 +130,7 @@ pub struct NewConfig<'a> {
     pub secret_names: Vec<String>,
     /// When its runs may start, and before which others.
     pub start_rules: StartRules,
-    /// Who is told about which events.
+    /// Receivers of messages, and the events that send them.
     pub notify: &'a NotifyConfig,
     /// Who may upload which files to it. `None`: it does not read an inbox.
     pub inbox: Option<InboxRules>,
@@ -266,7 +266,7 @@ pub async fn newest(db: impl PgExecutor<'_>, name: &str) -> sqlx::Result<Option<
     .await
 }
 
-/// The newest version of a pipeline that an admin has uploaded. `None`: there is none, or no pipeline of this name.
+/// The newest version of a pipeline that an admin has uploaded. `None`: no admin has uploaded one, or there is no pipeline of this name.
 pub async fn newest_by_admin(db: impl PgExecutor<'_>, name: &str) -> sqlx::Result<Option<ConfigVersion>> {
     sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "select {COLUMNS} from config_history where name = $1 and by_admin order by version desc limit 1"
@@ -319,7 +319,7 @@ pub async fn search(
 /// A version as the history shows it, without its text: versions may be many, and a text 256 KiB.
 #[derive(Debug, Clone, FromRow)]
 pub struct HistoryRow {
-    /// Row id.
+    /// Id of the row in `config_history`.
     pub id: i64,
     /// 1, 2, 3 … over all configs, without gaps.
     pub version: i32,

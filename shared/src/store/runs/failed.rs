@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::runs::RunKind;
 
-/// Which failed runs.
+/// Filters of failed runs. A run must match all of them.
 #[derive(Debug, Clone, Default)]
 pub struct FailedFilter<'a> {
     /// Only runs that failed at this instant or later.
@@ -26,7 +26,7 @@ pub struct FailedFilter<'a> {
 pub struct FailedRun {
     /// The run.
     pub id: Uuid,
-    /// The work it does.
+    /// What the run does: a run, replay or undo.
     pub kind: RunKind,
     /// The run whose rejected rows it loads, or whose rows it deletes.
     pub subject_id: Option<Uuid>,

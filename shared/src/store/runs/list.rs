@@ -48,7 +48,7 @@ pub async fn find_all(db: impl PgExecutor<'_>, ids: &[Uuid]) -> sqlx::Result<Vec
 pub struct LiveRuns {
     /// Not started, or waiting for another attempt.
     pub queued: i64,
-    /// At work.
+    /// Number of runs that a worker executes now.
     pub running: i64,
     /// Whether it ever had a run.
     pub had_any: bool,
@@ -93,9 +93,9 @@ pub async fn live_previews_of(db: &mut PgConnection, created_by: &str) -> sqlx::
 /// One start of a run.
 #[derive(Debug, Clone, FromRow)]
 pub struct AttemptRow {
-    /// Counts the starts.
+    /// Number of the attempt: every start of the run raises it by one.
     pub epoch: i64,
-    /// Who worked on it.
+    /// Id of the worker that executed the attempt.
     pub worker_id: String,
     /// When it started.
     pub started_at: DateTime<Utc>,

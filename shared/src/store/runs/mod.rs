@@ -81,7 +81,7 @@ use crate::runs::{End, Outcome, Priority, RunKind, RunState, Stage, Trigger};
 pub struct Run {
     /// UUIDv7: sorts by time.
     pub id: Uuid,
-    /// The work it does.
+    /// What the run does: a run, plan, check, verification, test of connections, replay or undo.
     pub kind: RunKind,
     /// The config version it executes.
     pub config_id: i64,
@@ -101,7 +101,7 @@ pub struct Run {
     pub retry_of: Option<Uuid>,
     /// The backfill that made it.
     pub backfill_id: Option<Uuid>,
-    /// The run that made it for one of its tables. `None`: it is not one of several runs that belong together.
+    /// The run that made it for one of its tables. `None`: the run is not a part of a whole run.
     pub part_of: Option<Uuid>,
     /// When it made a run for each of its tables. `None`: it loads itself, or has not come to that yet.
     pub divided_at: Option<DateTime<Utc>>,
@@ -146,7 +146,7 @@ pub struct Run {
     pub progress: Option<Value>,
     /// Starts that count against `max_attempts`.
     pub attempt: i32,
-    /// Bound of `attempt`.
+    /// Attempts after which a failure that may pass fails the run for good.
     pub max_attempts: i32,
     /// Raised by every start.
     pub epoch: i64,
@@ -219,7 +219,7 @@ const COLUMNS: &str = "priority, held, \
      stop_requested_at, error_code, error, next_step, unknown_since, verdict, outcome, report, rows_read, rows_inserted, \
      rows_updated, rows_duplicate, rows_quarantined, files_left_out, traceparent, created_by, created_at, started_at, finished_at";
 
-/// What is asked for.
+/// A run that is not stored yet.
 #[derive(Debug, Clone)]
 pub struct NewRun<'a> {
     /// See [`Run::kind`].
@@ -296,7 +296,7 @@ pub async fn create(db: impl PgExecutor<'_>, new: NewRun<'_>) -> sqlx::Result<Ru
     .await
 }
 
-/// One run.
+/// A run by its id. `None`: it does not exist.
 pub async fn find(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<Option<Run>> {
     sqlx::query_as(sqlx::AssertSqlSafe(format!("select {COLUMNS} from runs where id = $1")))
         .bind(id)

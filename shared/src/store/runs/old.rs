@@ -9,7 +9,7 @@ use uuid::Uuid;
 pub struct WalkPlace {
     /// When the run there finished.
     pub finished_at: DateTime<Utc>,
-    /// Its id.
+    /// Id of the run.
     pub id: Uuid,
 }
 

@@ -17,7 +17,7 @@ pub struct LostRun {
     pub epoch: i64,
     /// Number of that attempt.
     pub attempt: i32,
-    /// Bound of `attempt`.
+    /// Attempts after which a failure that may pass fails the run for good.
     pub max_attempts: i32,
     /// The worker that had it.
     pub worker_id: Option<String>,

@@ -14,7 +14,7 @@ pub enum Turn {
     Taken,
     /// Another run is at work on the table.
     Busy {
-        /// That run.
+        /// Id of the run that has the table.
         run: Uuid,
     },
     /// A run that is not of a backfill waits for the table, and comes first.

@@ -49,7 +49,7 @@ pub struct Schedule {
     pub end_at: Option<DateTime<Utc>>,
     /// IANA zone its times were written in and its cron expression is read in.
     pub timezone: String,
-    /// Five fields.
+    /// Cron expression of five fields. `None`: the schedule watches its sources.
     pub cron: Option<String>,
     /// What happens when a fixed time comes while a run of it is unfinished.
     pub overlap: Overlap,
@@ -67,7 +67,7 @@ pub struct Schedule {
     pub next_run_at: Option<DateTime<Utc>>,
     /// When a worker last looked at it.
     pub last_tick_at: Option<DateTime<Utc>>,
-    /// Which worker.
+    /// Id of the worker that took the last tick. `None`: no tick was taken yet.
     pub last_tick_worker: Option<String>,
     /// Why the last look failed.
     pub last_tick_error: Option<String>,
@@ -77,7 +77,7 @@ pub struct Schedule {
     /// The last looks at its APIs, in the order of the sources. `None`: there was none yet.
     #[serde(skip)]
     pub looks: Option<Json<Vec<SourceLook>>>,
-    /// Fires left out because a run was going on or nobody was there to start it.
+    /// Number of ticks that started no run, because an earlier run was going on or no worker was up.
     pub skipped: i64,
     /// The queue its runs go to.
     pub queue: String,
@@ -109,7 +109,7 @@ const COLUMNS: &str = "id, config_id, name, state, reason, trigger, start_at, en
      monitor, interval_seconds, paused, next_tick_at, next_run_at, last_tick_at, last_tick_worker, last_tick_error, \
      fingerprint, looks, skipped, queue, options, ticks, target_table, max_attempts, created_by, created_at, updated_at";
 
-/// What is asked for.
+/// A schedule that is not stored yet.
 #[derive(Debug, Clone)]
 pub struct NewSchedule<'a> {
     /// The config version.
@@ -122,15 +122,15 @@ pub struct NewSchedule<'a> {
     pub start_at: Option<DateTime<Utc>>,
     /// It ends with this instant.
     pub end_at: Option<DateTime<Utc>>,
-    /// IANA zone.
+    /// IANA name of the time zone that the cron expression is read in.
     pub timezone: &'a str,
     /// Five fields, already checked.
     pub cron: Option<&'a str>,
-    /// `skip` or `queue`.
+    /// What a tick does while an earlier run goes on: `skip` or `queue`.
     pub overlap: Overlap,
     /// `latest`, `all` or `none`.
     pub catch_up: CatchUp,
-    /// Whether it compares fingerprints.
+    /// Whether its ticks look for changes of the sources.
     pub monitor: bool,
     /// How often; `None`: as the workers' setting says.
     pub interval_seconds: Option<i32>,
@@ -186,7 +186,7 @@ pub async fn create(db: impl PgExecutor<'_>, new: NewSchedule<'_>) -> sqlx::Resu
     .await
 }
 
-/// One schedule.
+/// A schedule by its id. `None`: it does not exist.
 pub async fn find(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<Option<Schedule>> {
     sqlx::query_as(sqlx::AssertSqlSafe(format!("select {COLUMNS} from schedules where id = $1")))
         .bind(id)

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{COLUMNS, Schedule, ScheduleState, announce};
 use crate::runs::leases::TICK_LEASE;
 
-/// A claimed tick.
+/// A tick that was due and that this worker has taken.
 #[derive(Debug, Clone, FromRow)]
 pub struct DueTick {
     /// The schedule, with this tick counted.

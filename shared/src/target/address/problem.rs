@@ -9,7 +9,7 @@ pub enum AddressProblem {
     /// White space, a control character or a text of an absurd length.
     #[error("the URL holds white space or a control character, which is written in percent-encoding (%20 for a space)")]
     Character,
-    /// `#`
+    /// The URL has a `#`.
     #[error("the URL holds a # outside percent-encoding; write %23 for a # in a password")]
     Fragment,
     /// More than one unescaped `@`, or one behind a `/`.
@@ -18,7 +18,7 @@ pub enum AddressProblem {
     /// `%` without two hexadecimal digits, bytes that are not UTF-8, or an encoded control character.
     #[error("the URL holds a percent-encoding that is not a text; write %25 for a % itself")]
     Encoding,
-    /// No user.
+    /// The URL names no user.
     #[error("the URL names no user, expected postgres://user:password@host/database")]
     NoUser,
     /// No database, which the server would replace by the user's name.
@@ -50,12 +50,12 @@ pub enum AddressProblem {
     /// A parameter that is known and refused.
     #[error("the URL parameter {name} is not accepted here; {instead}")]
     Refused {
-        /// Its name.
+        /// Name of the parameter.
         name: &'static str,
-        /// What to write.
+        /// What to write in its place.
         instead: &'static str,
     },
-    /// A parameter that nobody knows. Its name is not shown, because it may be a piece of a password.
+    /// An unknown parameter. Its name is not shown, because it may be a piece of a password.
     #[error("the URL has a parameter that elt does not know, expected sslmode alone; write %3F for a ? in a password")]
     Unknown,
 }

@@ -15,7 +15,7 @@ pub struct AnswerLimits {
 impl AnswerLimits {
     /// For a page or an export of the data view.
     pub const VIEW: Self = Self { row: 16 << 20, rows: 64 << 20, error: 1 << 20 };
-    /// For a run.
+    /// Limits for the connection of a run, whose answers are larger than those of the API.
     pub const LOAD: Self = Self { row: 64 << 20, rows: 256 << 20, error: 64 << 20 };
 }
 

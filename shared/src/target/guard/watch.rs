@@ -28,7 +28,7 @@ pub(in crate::target) enum Standing {
     AtWork { waits_for: Option<String>, bytes: Option<i64> },
     /// It waits for the client.
     Idle,
-    /// It does not exist.
+    /// The session does not exist any more.
     Gone,
     /// The server answers, but does not say what the session does. The login may not see it, for example.
     Unsaid,
@@ -48,7 +48,7 @@ pub(in crate::target) struct Watch {
     /// server says that the session has ended or waits for this side, it is given up earlier; when the server does not say
     /// what the session does, it is never given up.
     pub silence: Duration,
-    /// The way to ask.
+    /// Asks the server about the session, over another connection.
     pub server: Arc<dyn AsksAbout>,
 }
 

@@ -188,7 +188,7 @@ impl Allowance {
     }
 }
 
-/// See [`Allowance`].
+/// A reader that gives at most as many bytes as its [`Allowance`] has left.
 #[derive(Debug)]
 pub(super) struct Allowed<R> {
     inner: R,

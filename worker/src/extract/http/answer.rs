@@ -16,7 +16,7 @@ use xxhash_rust::xxh3::Xxh3;
 use self::graphql::Tolerated;
 use self::onward::{Onward, onward};
 use super::envelope::Envelope;
-use super::tolerant::{Position, Tolerant};
+use super::python_json::{Position, PythonJson};
 use super::walk::{Outline, walk};
 
 /// The facts that are read from an answer.
@@ -385,10 +385,10 @@ fn found<L: for<'de> Deserialize<'de>>(file: &mut File, steps: &[Step]) -> io::R
 }
 
 /// The body from its start, after a byte order mark.
-pub(super) fn start(file: &mut File) -> io::Result<(Tolerant<BufReader<&mut File>>, Position)> {
+pub(super) fn start(file: &mut File) -> io::Result<(PythonJson<BufReader<&mut File>>, Position)> {
     let first = after_mark(file)?;
     file.seek(SeekFrom::Start(first))?;
-    let json = Tolerant::new(BufReader::with_capacity(256 << 10, file));
+    let json = PythonJson::new(BufReader::with_capacity(256 << 10, file));
     let position = json.position();
     Ok((json, position))
 }

@@ -7,7 +7,6 @@ use elt_shared::explained::{Code, Explained};
 use reqwest::StatusCode;
 
 use crate::error::PipelineError;
-use crate::error::outage::Outage;
 use crate::humanize::size;
 
 /// Result of a step of an API source.
@@ -207,7 +206,7 @@ impl HttpError {
         }
     }
 
-    /// The URL that is away: nobody answered in several attempts, or a server answered that it cannot answer now. `None`:
+    /// The URL that is away: no server answered in several attempts, or a server answered that it cannot answer now. `None`:
     /// the failure may be the request's own, such as a status 500 or an answer that takes too long.
     fn is_away(&self) -> Option<&str> {
         let error = match self {
@@ -405,10 +404,7 @@ impl From<HttpError> for PipelineError {
                     message: error.to_string(),
                     next_step: error.next_step().into_owned(),
                 };
-                match error.is_away() {
-                    Some(url) => Self::Away { outage: Outage::SourceAway, source_name: Some(url.to_owned()), problem },
-                    None => Self::Extract(problem),
-                }
+                Self::of_source(problem, error.is_away())
             }
         }
     }

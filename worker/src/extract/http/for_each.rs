@@ -9,15 +9,15 @@ use elt_shared::config::{ApiSource, ForEach, OnParent};
 use futures::{StreamExt, stream};
 use reqwest::StatusCode;
 
-use super::doubts::Members;
 use super::error::{HttpError, Result};
 use super::fetch::Fetcher;
 use super::fetching::{Fetching, Page, Parenthood, shaped_by};
 use super::include::{RowPlan, copy_rows};
 use super::inspect::wanted;
 use super::limits::HttpLimits;
+use super::missing_rows::Members;
 use super::request::{Outgoing, shown};
-use super::{doubts, spool_failed};
+use super::{missing_rows, spool_failed};
 use crate::extract::parents::{Parent, Parents};
 use crate::extract::{ExtractContext, LeftOut, LeftOutKind};
 use crate::frame::json::gather::{Gathered, RowsFile};
@@ -31,7 +31,7 @@ const STAND_IN: &str = "each-value";
 
 /// What the requests for all values brought.
 pub(super) struct Fetched {
-    /// The rows.
+    /// File with the rows of all requests.
     pub(super) file: InputFile,
     /// Values that were skipped.
     pub(super) left_out: Vec<LeftOut>,
@@ -102,7 +102,7 @@ pub(super) async fn fetch(
     rows.finish().map_err(failed)?;
     let mut warnings = parents.warnings.clone();
     warnings.extend(warning);
-    warnings.extend(doubts::about_members(source, &wanted(source, &address)?, members));
+    warnings.extend(missing_rows::about_members(source, &wanted(source, &address)?, members));
     if found != Gathered::default() {
         warnings.extend(requests.plan.take().map(|plan| plan.warnings(&found, &address)).unwrap_or_default());
     }
@@ -173,8 +173,8 @@ impl<'a> Requests<'a> {
             .map_err(relabel)?;
         let fetched = async {
             let pages = fetching.all().await?;
-            let mut doubts = doubts::about_pages(&fetching, &pages);
-            doubts.extend(doubts::about_total(self.source, &pages).await?);
+            let mut doubts = missing_rows::about_pages(&fetching, &pages);
+            doubts.extend(missing_rows::about_total(self.source, &pages).await?);
             let members = Members::of(&fetching, &pages);
             Ok((pages, members, doubts.into_iter().next()))
         };

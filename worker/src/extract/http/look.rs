@@ -58,7 +58,7 @@ pub struct KnownCursor {
     pub version: i64,
 }
 
-/// What a look saw.
+/// The result of a look at an API.
 #[derive(Debug, Clone)]
 pub struct Seen {
     /// A value that changes when the source may have changed. An incremental source and one that only a run can look at
@@ -75,7 +75,7 @@ pub struct Seen {
 /// Looks at a source.
 ///
 /// # Errors
-/// When the API cannot be reached or refuses the request. A look that takes too long is none.
+/// When the API cannot be reached or refuses the request. A look that takes too long counts as no look.
 pub async fn look(index: usize, source: &ApiSource, context: &ExtractContext, known: &Known) -> PipelineResult<Seen> {
     look_within(index, source, context, known, &HttpLimits::default()).await
 }

@@ -6,7 +6,7 @@
 //! - [`client`]: connections, certificates, and how often is asked
 //! - [`cookies`]: what servers set, for one extraction
 //! - [`retry`]: attempts, pauses, `Retry-After` and rate limits
-//! - [`answer`], [`walk`], [`tolerant`], [`envelope`]: what is in a body, without holding it
+//! - [`answer`], [`walk`], [`python_json`], [`envelope`]: what is in a body, without holding it
 //! - [`next_page`], [`link_header`]: which page comes next, and guards against going in circles
 //! - [`mod@include`]: rows that are copied out of the answers, with added columns
 //! - [`files`]: the requests for files on web servers, with the login of an API
@@ -15,7 +15,7 @@
 //! - [`for_each`]: the requests once for each value of another source or of the target
 //! - [`incremental`]: the cursors of rows, and what a source is asked for
 //! - [`look`]: whether there may be something new, in one request
-//! - [`doubts`]: what is told in the report because rows may be missing
+//! - [`missing_rows`]: warnings of the report because rows may be missing
 //! - [`propose`]: a config that fits an answer, with the reasons
 //! - [`limits`]: how long and how much
 //! - [`error`]: why it failed, as a sentence
@@ -25,7 +25,6 @@ mod auth;
 mod body;
 pub(super) mod client;
 mod cookies;
-mod doubts;
 mod envelope;
 mod error;
 mod fetch;
@@ -38,11 +37,12 @@ mod inspect;
 mod limits;
 mod link_header;
 pub mod look;
+mod missing_rows;
 mod next_page;
 pub mod propose;
+mod python_json;
 mod request;
 mod retry;
-mod tolerant;
 mod walk;
 
 use std::path::Path;
@@ -55,13 +55,13 @@ use elt_shared::runs::FoundFile;
 use tokio_util::sync::CancellationToken;
 
 pub use self::auth::SourceTokens;
-use self::doubts::Members;
 pub(super) use self::error::HttpError;
 use self::error::Result;
 pub(super) use self::fetch::innermost;
 use self::fetching::{Fetching, Page};
 use self::include::RowPlan;
 pub use self::limits::HttpLimits;
+use self::missing_rows::Members;
 use self::request::{Outgoing, shown};
 pub(super) use self::retry::{http_date, retry_after};
 use super::parents::Parents;
@@ -97,7 +97,7 @@ pub async fn extract_within(
         let mut fetched = fetch_pages(index, source, context, limits).await?;
         // A source that sends its newest rows first is read until its rows are old, and not to its end.
         if !context.old_below.iter().any(|(of, _)| *of == index) {
-            fetched.warnings.extend(doubts::about_total(source, &fetched.pages).await?);
+            fetched.warnings.extend(missing_rows::about_total(source, &fetched.pages).await?);
         }
         copy_rows_of(fetched, source, limits).await
     };
@@ -212,8 +212,8 @@ async fn fetch_pages(
 ) -> Result<Fetched> {
     let mut fetching = Fetching::start(index, source, context, limits).await?;
     let pages = fetching.all().await?;
-    let mut warnings = doubts::about_pages(&fetching, &pages);
-    warnings.extend(doubts::about_members(source, &fetching.wanted, Members::of(&fetching, &pages)));
+    let mut warnings = missing_rows::about_pages(&fetching, &pages);
+    warnings.extend(missing_rows::about_members(source, &fetching.wanted, Members::of(&fetching, &pages)));
     Ok(Fetched { pages, warnings })
 }
 

@@ -125,7 +125,7 @@ pub(super) struct Pages<'a> {
 pub(super) struct Turn<'a> {
     /// Number of its rows, or of the elements that its rows are in.
     pub(super) rows: u64,
-    /// Hash of these.
+    /// Hash of these rows or elements, by which a page that comes again is noticed.
     pub(super) hash: u128,
     /// The cursor or link in it.
     pub(super) cursor: Option<&'a str>,

@@ -8,7 +8,7 @@ use std::ops::Range;
 use elt_shared::json_path::Step;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::tolerant::Position;
+use super::python_json::Position;
 
 /// Calls `found` with every value at the end of `steps` in the document's first value, in their order, together with the range
 /// of its bytes, counted by `position`. The range may begin a few bytes early, at white space or a colon.

@@ -10,7 +10,7 @@ use super::error::{Result, StoreError};
 use super::limits::StoreLimits;
 use super::{FileStore, open};
 use crate::extract::ExtractContext;
-use crate::extract::remote_paths::{TRIED_NAMES, numbered};
+use crate::extract::remote_paths::free_path;
 use crate::input::{InputFile, RemoteTask};
 
 /// Longest time for the actions on the files of one source, because the run occupies its worker meanwhile.
@@ -139,7 +139,7 @@ async fn once(store: &dyn FileStore, task: &RemoteTask, asked: &mut Asked) -> Re
             let to = match &*asked {
                 // What is there is a copy of this file.
                 Asked::MoveTo(to) => to.clone(),
-                Asked::Nothing | Asked::Delete => free_name(store, folder, path).await?,
+                Asked::Nothing | Asked::Delete => destination(store, folder, path).await?,
             };
             *asked = Asked::MoveTo(to.clone());
             store.rename(path, &to, &now).await?;
@@ -152,17 +152,15 @@ async fn once(store: &dyn FileStore, task: &RemoteTask, asked: &mut Asked) -> Re
     }
 }
 
-/// A free path in `folder`, because moving must not overwrite a file.
-async fn free_name(store: &dyn FileStore, folder: &str, path: &str) -> Result<String> {
-    let file = path.rsplit('/').next().unwrap_or(path);
-    for number in 1..=TRIED_NAMES {
-        let to = store.moved_path(folder, &numbered(file, number));
-        match store.look(&to).await {
-            Err(StoreError::Missing { .. }) => return Ok(to),
-            Ok(_) => {}
-            Err(error) => return Err(error),
+/// The path in `folder` that a file is moved to.
+async fn destination(store: &dyn FileStore, folder: &str, path: &str) -> Result<String> {
+    let is_taken = |path: String| async move {
+        match store.look(&path).await {
+            Ok(_) => Ok(true),
+            Err(StoreError::Missing { .. }) => Ok(false),
+            Err(error) => Err(error),
         }
-    }
-    let reason = format!("it has {TRIED_NAMES} files named like {file}");
-    Err(StoreError::Unreadable { name: store.shown(folder), reason })
+    };
+    let unreadable = |reason| StoreError::Unreadable { name: store.shown(folder), reason };
+    free_path(path, |file| store.moved_path(folder, file), is_taken, unreadable).await
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 use elt_shared::explained::{Code, Explained};
 
 use crate::error::PipelineError;
-use crate::error::outage::Outage;
 use crate::humanize::size;
 use crate::input::nameable;
 
@@ -103,7 +102,7 @@ impl StoreError {
         }
     }
 
-    /// The place that is away: nobody answered, the connection broke, or the server cannot answer now, in several attempts.
+    /// The place that is away: no server answered, the connection broke, or the server cannot answer now, in several attempts.
     fn is_away(&self) -> Option<&str> {
         let Self::GaveUp { error, .. } = self else { return None };
         match &**error {
@@ -188,12 +187,7 @@ impl From<StoreError> for PipelineError {
                     message: error.to_string(),
                     next_step: error.next_step().into_owned(),
                 };
-                match error.is_away() {
-                    Some(place) => {
-                        Self::Away { outage: Outage::SourceAway, source_name: Some(place.to_owned()), problem }
-                    }
-                    None => Self::Extract(problem),
-                }
+                Self::of_source(problem, error.is_away())
             }
         }
     }

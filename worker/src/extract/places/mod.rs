@@ -62,7 +62,7 @@ pub(in crate::extract) trait FileStore: Send + Sync {
     /// The version of the file that is at a path now.
     ///
     /// # Errors
-    /// [`StoreError::Missing`] when there is none.
+    /// [`StoreError::Missing`] when the file does not exist.
     fn look<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Version>>;
 
     /// Appends the bytes of a file from the end of `spool` on: up to the end of the file, or until the spool

@@ -106,7 +106,7 @@ impl<'a> Spool<'a> {
     }
 
     /// Whether a part that the server says to be of this version may be the rest of the content that is here. What the server
-    /// does not repeat is no contradiction.
+    /// does not repeat does not contradict it.
     pub(in crate::extract) fn is_continued_by(&self, part: &Version) -> bool {
         fn agree<T: PartialEq>(one: &Option<T>, other: &Option<T>) -> bool {
             one.is_none() || other.is_none() || one == other

@@ -9,7 +9,7 @@ use super::listing::{Version, look, version};
 use super::remote::Remote;
 use super::session::Session;
 use crate::extract::byte_names;
-use crate::extract::remote_paths::{TRIED_NAMES, numbered};
+use crate::extract::remote_paths::free_path;
 use crate::input::RemoteTask;
 
 /// The request of an earlier connection whose answer was lost, so that the server may have carried it out.
@@ -56,7 +56,7 @@ async fn once(session: &Session, task: &RemoteTask, asked: &Mutex<Option<Asked>>
             Ok(format!("deleted {name}"))
         }
         AfterLoad::Move(folder) => {
-            let to = free_name(session, folder, &task.path).await?;
+            let to = destination(session, folder, &task.path).await?;
             note(Asked::MoveTo(to.clone()));
             session.answer(&name, fs.rename(&task.path, &to)).await?;
             Ok(format!("moved {name} to {}", byte_names::shown(&to)))
@@ -64,22 +64,18 @@ async fn once(session: &Session, task: &RemoteTask, asked: &Mutex<Option<Asked>>
     }
 }
 
-/// A free name in `folder`, because moving must not overwrite a file. The folder is created when it is missing.
-async fn free_name(session: &Session, folder: &str, path: &str) -> Result<String> {
+/// The path in `folder` that a file is moved to. The folder is created when it is missing.
+async fn destination(session: &Session, folder: &str, path: &str) -> Result<String> {
     if let Err(SftpError::Missing { .. }) = look(session, folder).await {
         session.answer(&session.name(folder), session.sftp.fs().create_dir(folder)).await?;
     }
-    let file = path.rsplit('/').next().unwrap_or(path);
-    for number in 1..=TRIED_NAMES {
-        let name = format!("{}/{}", folder.trim_end_matches('/'), numbered(file, number));
-        match look(session, &name).await {
-            Err(SftpError::Missing { .. }) => return Ok(name),
-            Ok(_) => {}
-            Err(error) => return Err(error),
+    let path_of = |file: &str| format!("{}/{file}", folder.trim_end_matches('/'));
+    let is_taken = |path: String| async move {
+        match look(session, &path).await {
+            Ok(_) => Ok(true),
+            Err(SftpError::Missing { .. }) => Ok(false),
+            Err(error) => Err(error),
         }
-    }
-    Err(SftpError::Unreadable {
-        name: session.name(folder),
-        reason: format!("it has {TRIED_NAMES} files named like {}", byte_names::shown(file)),
-    })
+    };
+    free_path(path, path_of, is_taken, |reason| SftpError::Unreadable { name: session.name(folder), reason }).await
 }

@@ -5,7 +5,6 @@ use std::time::Duration;
 use elt_shared::explained::{Code, Explained};
 
 use crate::error::PipelineError;
-use crate::error::outage::Outage;
 use crate::humanize::size;
 
 /// Result of a step of an SFTP source.
@@ -76,7 +75,7 @@ impl SftpError {
         matches!(self, Self::Unreachable { .. } | Self::Silent { .. } | Self::Lost { .. })
     }
 
-    /// The server that is away: nobody answered, or the connection broke, in several attempts.
+    /// The server that is away: it did not answer, or the connection broke, in several attempts.
     fn is_away(&self) -> Option<&str> {
         let Self::GaveUp { error, .. } = self else { return None };
         match &**error {
@@ -218,12 +217,7 @@ impl From<SftpError> for PipelineError {
                     message: error.to_string(),
                     next_step: error.next_step().to_owned(),
                 };
-                match error.is_away() {
-                    Some(server) => {
-                        Self::Away { outage: Outage::SourceAway, source_name: Some(server.to_owned()), problem }
-                    }
-                    None => Self::Extract(problem),
-                }
+                Self::of_source(problem, error.is_away())
             }
         }
     }

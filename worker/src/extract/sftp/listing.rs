@@ -160,7 +160,7 @@ async fn folder(
                 listing.left_out.push((
                     path,
                     LeftOutKind::Failed,
-                    "the server gives it a name that cannot be one".into(),
+                    "the server lists it under a name that is not a file name".into(),
                 ));
                 continue;
             }

@@ -23,7 +23,7 @@ pub(super) enum Answer {
     LetIn,
     /// The server wants something else.
     Refused {
-        /// What it would accept.
+        /// Login methods that the server would accept next.
         offers: MethodSet,
         /// Whether it accepted this, and wants something else as well.
         wants_more: bool,

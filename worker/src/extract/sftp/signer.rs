@@ -9,7 +9,7 @@ use russh::keys::ssh_key::Signature;
 use russh::keys::ssh_key::private::KeypairData;
 use russh::keys::{HashAlg, PrivateKey};
 
-/// Why there is no signature.
+/// Why the agent or the key made no signature.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SignError {
     #[error(transparent)]

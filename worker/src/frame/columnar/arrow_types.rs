@@ -284,7 +284,10 @@ fn halves(array: &dyn Array) -> Result<Vec<f32>, String> {
 
 /// The array of a type, of which its data type says that it is.
 fn cast<T: Any>(array: &dyn Array) -> Result<&T, String> {
-    array.as_any().downcast_ref().ok_or_else(|| format!("an array of {:?} is not one", array.dtype()))
+    array
+        .as_any()
+        .downcast_ref()
+        .ok_or_else(|| format!("an array of {:?} is not an array of the expected type", array.dtype()))
 }
 
 fn owned<T: Any + Clone>(array: &dyn Array) -> Result<T, String> {

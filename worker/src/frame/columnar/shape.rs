@@ -8,7 +8,7 @@ use crate::frame::profile::Declared;
 /// The meaning of the values of a column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::frame) enum Shape {
-    /// Only NULL.
+    /// Arrow's `Null`: every value is NULL.
     Null,
     Boolean,
     /// Whole numbers. `signed` says how the bits are read where the storage does not.
@@ -37,7 +37,7 @@ pub(in crate::frame) enum Shape {
         unit: Unit,
         zoned: bool,
     },
-    /// Parquet's INT96.
+    /// Parquet's INT96: nanoseconds of a day, and a Julian day.
     JulianTimestamp,
     Duration(Unit),
     /// Months, days and milliseconds in twelve bytes.

@@ -11,7 +11,7 @@ use crate::frame::record_batch::{Cell, RecordBatch};
 /// The characters that structure a delimited text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(in crate::frame) struct Dialect {
-    /// Separates cells.
+    /// Byte between two cells of a record.
     pub delimiter: u8,
     /// Encloses cells that contain delimiters or line ends. `None`: no character does, and a quote is an ordinary character.
     pub quote: Option<u8>,

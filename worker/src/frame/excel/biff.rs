@@ -71,7 +71,7 @@ pub(super) fn needed_bytes(stream: &[u8]) -> Result<u64, Problem> {
 /// The rectangle of some cells.
 #[derive(Default)]
 struct Rectangle {
-    /// First and last row and column. `None`: there is no cell.
+    /// First and last row and column. `None`: the sheet has no cell.
     corners: Option<[u32; 4]>,
 }
 

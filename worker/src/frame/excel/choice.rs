@@ -20,7 +20,7 @@ const NAMES_SHOWN: usize = 20;
 pub(crate) struct Chosen {
     /// Its place among the sheets of the workbook, counted from 0.
     pub(crate) index: usize,
-    /// Its name.
+    /// Name of the sheet.
     pub(crate) name: String,
 }
 

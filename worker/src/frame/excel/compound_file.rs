@@ -39,7 +39,7 @@ struct Entry {
 /// The stream with the workbook.
 ///
 /// # Errors
-/// When there is none, or the file is damaged.
+/// When the stream does not exist, or the file is damaged.
 pub(super) fn workbook_stream(file: &File) -> Result<Vec<u8>, Problem> {
     let mut header = vec![0; HEADER_BYTES];
     if read_some(file, &mut header, 0)? < HEADER_BYTES {

@@ -5,7 +5,7 @@
 //!
 //! # Layout
 //! - [`package`]: the zip container, [`xml`]: the XML of its parts
-//! - [`xlsx`], [`ods`], [`held`]: the rows of a sheet, one file a format
+//! - [`xlsx`], [`ods`], [`binary_workbook`]: the rows of a sheet, one file a format
 //! - [`compound_file`], [`biff`]: the memory that an `.xls` needs, before it is read
 //! - [`row`], [`shared_strings`], [`text`], [`number`], [`number_format`], [`serial`]: what cells hold
 //! - [`choice`]: the sheets that a config means
@@ -15,9 +15,9 @@
 //! - this file: the workbook
 
 mod biff;
+mod binary_workbook;
 pub(crate) mod choice;
 mod compound_file;
-mod held;
 mod number;
 mod number_format;
 mod ods;
@@ -43,7 +43,7 @@ use std::sync::Arc;
 
 use elt_shared::explained::Code;
 
-use held::Held;
+use binary_workbook::BinaryWorkbook;
 use ods::Ods;
 use package::Package;
 use problem::Problem;
@@ -101,7 +101,7 @@ trait SheetRows: Send {
 enum Workbook {
     Xlsx(Xlsx),
     Ods(Ods),
-    Held(Held),
+    BinaryWorkbook(BinaryWorkbook),
 }
 
 impl Workbook {
@@ -113,7 +113,7 @@ impl Workbook {
         if head.starts_with(ZIP) {
             let package = Package::open(file)?;
             return if package.has("xl/workbook.bin") {
-                Held::open_xlsb(file, &package).map(Self::Held)
+                BinaryWorkbook::open_xlsb(file, &package).map(Self::BinaryWorkbook)
             } else if package.has("content.xml") {
                 Ods::open(package).map(Self::Ods)
             } else if package.has("[Content_Types].xml") && package.has("_rels/.rels") {
@@ -126,7 +126,7 @@ impl Workbook {
             if is_encrypted(file)? {
                 return Err(Problem::new(Code::WorkbookEncrypted, "it is encrypted with a password"));
             }
-            return Held::open_xls(file).map(Self::Held);
+            return BinaryWorkbook::open_xls(file).map(Self::BinaryWorkbook);
         }
         Err(Problem::new(Code::NotAWorkbook, other_content(&head)))
     }
@@ -136,7 +136,7 @@ impl Workbook {
         match self {
             Self::Xlsx(workbook) => workbook.sheets().cloned().collect(),
             Self::Ods(workbook) => workbook.sheets().to_vec(),
-            Self::Held(workbook) => workbook.sheets().to_vec(),
+            Self::BinaryWorkbook(workbook) => workbook.sheets().to_vec(),
         }
     }
 
@@ -145,7 +145,7 @@ impl Workbook {
         match self {
             Self::Xlsx(workbook) => workbook.has_values(index),
             Self::Ods(workbook) => workbook.has_values(index),
-            Self::Held(workbook) => workbook.has_values(index),
+            Self::BinaryWorkbook(workbook) => workbook.has_values(index),
         }
     }
 
@@ -154,7 +154,7 @@ impl Workbook {
         match self {
             Self::Xlsx(workbook) => workbook.rows(index, folder),
             Self::Ods(workbook) => workbook.rows(index),
-            Self::Held(workbook) => workbook.rows(index),
+            Self::BinaryWorkbook(workbook) => workbook.rows(index),
         }
     }
 
@@ -163,7 +163,7 @@ impl Workbook {
         match self {
             Self::Xlsx(workbook) => workbook.merged_in_row(index, row),
             Self::Ods(workbook) => workbook.merged_in_row(index, row),
-            Self::Held(workbook) => Ok(workbook.merged_in_row(index, row)),
+            Self::BinaryWorkbook(workbook) => Ok(workbook.merged_in_row(index, row)),
         }
     }
 }

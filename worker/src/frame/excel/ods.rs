@@ -363,7 +363,7 @@ fn without_zeros(stamp: &str) -> String {
     }
 }
 
-/// `12:30:00` for `PT12H30M00S`, which can have more than 24 hours. `None`: it is no duration.
+/// `12:30:00` for `PT12H30M00S`, which can have more than 24 hours. `None`: it is not a duration.
 fn time(text: &str) -> Option<String> {
     let (sign, rest) = text.strip_prefix('-').map_or(("", text), |rest| ("-", rest));
     let (hours, rest) = rest.strip_prefix("PT")?.split_once('H')?;

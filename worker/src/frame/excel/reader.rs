@@ -105,7 +105,7 @@ impl Excel {
         }
     }
 
-    /// Adds the current row to the batch: as a row, or as a record that cannot be one.
+    /// Adds the current row to the batch: as a row, or as a record that is rejected.
     fn add_row(&mut self, record_batch: &mut RecordBatch) {
         // Rows in between are blank or above the table, and some of them are not in the file at all.
         self.filtered += u64::from(self.row.number - self.counted - 1);

@@ -55,7 +55,7 @@ pub(super) enum Defect {
     NotCalculated,
     /// Its formula has a result that cannot be read, which is an error mostly.
     NoResult,
-    /// Its number is shown as a date and is not one.
+    /// Its number is shown as a date, and is outside the range of dates.
     NotADate,
     /// It is stored as something that it is not.
     NotANumber,

@@ -42,7 +42,7 @@ impl Calendar {
     }
 }
 
-/// A number as the date, time or duration that it is shown as, in ISO 8601. `None`: it is not one.
+/// A number as the date, time or duration that it is shown as, in ISO 8601. `None`: it is outside the range.
 pub(super) fn text(number: f64, shown: Shown, calendar: Calendar) -> Option<String> {
     if !number.is_finite() || number.abs() > 1e8 {
         return None;

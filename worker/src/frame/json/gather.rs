@@ -132,7 +132,7 @@ struct Gather<'a> {
 /// The kind of the elements of an array.
 #[derive(Default)]
 struct Elements {
-    /// Whether they are no objects; `None`: only `null` was seen.
+    /// Whether they are other values than objects. `None`: only `null` was seen.
     scalars: Option<bool>,
     /// Number of `null` elements before the first other one.
     nulls: u64,
@@ -333,7 +333,7 @@ impl Gather<'_> {
         self.to.write(b"}")
     }
 
-    /// Whether an object has members to which others can be added. One without members is no row.
+    /// Whether an object has members to which others can be added. An object without members is not a row.
     fn has_members(&self, object: &[u8]) -> Result<bool, GatherError> {
         if self.wanted.added.is_empty() {
             return Ok(false);

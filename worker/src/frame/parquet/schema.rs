@@ -125,7 +125,7 @@ impl Node {
             NodeKind::Leaf { .. } => leaf(first)?,
             NodeKind::List(item) | NodeKind::Map(item) => {
                 let lists = leaves.iter().map(|leaf| leaf.as_any().downcast_ref::<ListArray<i64>>());
-                let lists = lists.collect::<Option<Vec<_>>>().ok_or("a list that is not one")?;
+                let lists = lists.collect::<Option<Vec<_>>>().ok_or("a list without the groups of a list")?;
                 let offsets = lists[0].offsets().as_slice();
                 if lists.iter().any(|list| list.offsets().as_slice() != offsets) {
                     return Err("the lists of its parts have different lengths".into());
@@ -135,7 +135,7 @@ impl Node {
             }
             NodeKind::Struct(members) => {
                 let structs = leaves.iter().map(|leaf| leaf.as_any().downcast_ref::<StructArray>()?.values().first());
-                let parts = structs.collect::<Option<Vec<_>>>().ok_or("a struct that is not one")?;
+                let parts = structs.collect::<Option<Vec<_>>>().ok_or("a struct whose fields cannot be read")?;
                 let mut parts = parts.iter().map(|part| &***part);
                 let columns = members.iter().map(|member| {
                     let leaves: Vec<&dyn Array> = parts.by_ref().take(member.leaves()).collect();

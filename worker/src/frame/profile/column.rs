@@ -95,7 +95,7 @@ impl ColumnProfile {
         }
     }
 
-    /// The type that the files declare and that every cell is of. `None`: they declare none, or a cell is outside its range.
+    /// The type that the files declare and that every cell is of. `None`: they declare no type, or a cell is outside its range.
     pub fn declared(&self) -> Option<&Declared> {
         let is_empty = self.non_nulls == 0;
         self.declared.as_ref().filter(|declared| is_empty || declared.holds(self.possible, self.admitted))
@@ -165,7 +165,7 @@ impl ColumnProfile {
         self.possible.is_empty().then(|| self.spelling.proposal()).flatten()
     }
 
-    /// The format in which the first values of a text column are certain to be numbers. `None`: there is none.
+    /// The format in which the first values of a text column are certain to be numbers. `None`: no format fits.
     pub fn number_format(&self) -> Option<NumberFormat> {
         self.possible.is_empty().then(|| self.spelling.format()).flatten()
     }

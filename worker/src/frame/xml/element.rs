@@ -29,7 +29,7 @@ pub(super) struct Element {
 /// The text of an element.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) enum OwnText {
-    /// It has none.
+    /// There is no text.
     #[default]
     Nothing,
     /// It is a part of the document.

@@ -8,7 +8,7 @@ const MAX_REFERENCE: usize = 32;
 /// Where a text stands, because white space means something else in an attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
-    /// Between tags.
+    /// Text between two tags.
     Content,
     /// In a CDATA section, where `&` is an ordinary character.
     CData,

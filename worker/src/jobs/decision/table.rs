@@ -43,7 +43,7 @@ pub(super) struct Situation {
 /// Attempts that a row is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Attempt {
-    /// All.
+    /// Every kind of run.
     Any,
     /// Those that may only ask the target.
     Asks,
@@ -54,7 +54,7 @@ pub(super) enum Attempt {
 /// A further condition of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum When {
-    /// None.
+    /// There is no further condition.
     Always,
     /// The unknown run has a verdict.
     HasVerdict,
@@ -104,7 +104,7 @@ pub(super) enum Unanswered {
     NoMatter,
 }
 
-/// A rule.
+/// A row of the table: if an end matches all of it, this is the decision. The first row that matches counts.
 #[derive(Debug)]
 pub(super) struct Row {
     /// A few words to find the row by, in the log and in tests.
@@ -115,7 +115,7 @@ pub(super) struct Row {
     results: &'static [AttemptResult],
     /// Cause that it is about; `None`: every cause, and also the lack of one.
     cause: Option<Cause>,
-    /// A further condition.
+    /// Condition that the attempt must meet besides.
     when: When,
     /// What becomes of the run.
     pub then: Step,

@@ -28,7 +28,7 @@ pub async fn keep(tx: &mut PgConnection, task: &LoadTask<'_>) -> sqlx::Result<()
     Ok(())
 }
 
-/// Whether they are kept.
+/// Whether the rows that the run changes are written down in this transaction, so that checks can find them.
 pub async fn are_kept(tx: &mut PgConnection) -> sqlx::Result<bool> {
     sqlx::query_scalar("select to_regclass('pg_temp._elt_changed') is not null").fetch_one(tx).await
 }

@@ -9,7 +9,7 @@ const TABLE: &str = "{table}";
 
 /// A query for the rows that fail a check.
 pub struct Failing {
-    /// A `select`.
+    /// The `select` that returns the rows which fail the check.
     pub sql: String,
     /// Columns by which its rows are ordered, so that rows that belong together stand together.
     pub order: Vec<String>,

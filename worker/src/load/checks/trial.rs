@@ -37,7 +37,7 @@ const COUNT: &str = "select count(*) from (\n";
 pub struct Trial<'a> {
     table: &'a TableRef,
     run: Uuid,
-    /// The table's columns. `None`: there is no table, because the files had no column.
+    /// The table's columns. `None`: the table was not made, because the files had no column.
     columns: Option<Vec<String>>,
     /// The condition that the run writes a row of `t`. `None`: the run writes all of them.
     of_run: Option<String>,
@@ -45,7 +45,7 @@ pub struct Trial<'a> {
 
 /// What a trial finds.
 pub enum Found<T> {
-    /// What was asked for.
+    /// The query returned a result.
     Rows(T),
     /// Why the check could not be tried, as a sentence.
     Broken(String),

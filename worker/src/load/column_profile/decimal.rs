@@ -38,7 +38,7 @@ impl Decimal {
         }
         let mut near = canonical.parse().unwrap_or(f64::NAN);
         if is_number(&canonical) {
-            // A number that is too large for a double is no infinity.
+            // A number that is too large for a double must not become infinity.
             near = near.clamp(f64::MIN, f64::MAX);
         }
         Self { hash: hash::of_text(canonical.as_bytes()), near, key: key_of_double(near) }

@@ -59,7 +59,7 @@ impl Ends {
         }
     }
 
-    /// The texts of both.
+    /// The smallest and the largest value as texts. `None`: no value was added.
     pub fn texts(self) -> (Option<String>, Option<String>) {
         (self.min.map(|end| end.text), self.max.map(|end| end.text))
     }
@@ -115,7 +115,7 @@ impl TextEnds {
         }
     }
 
-    /// The texts of both.
+    /// The smallest and the largest value as texts. `None`: no value was added.
     pub fn texts(self) -> (Option<String>, Option<String>) {
         (self.min.map(Cut::shown), self.max.map(Cut::shown))
     }
@@ -157,7 +157,7 @@ impl NumberEnds {
         }
     }
 
-    /// The texts of both.
+    /// The smallest and the largest value as texts. `None`: no value was added.
     pub fn texts(self) -> (Option<String>, Option<String>) {
         (self.min.map(|end| shown(&end.text)), self.max.map(|end| shown(&end.text)))
     }

@@ -119,7 +119,7 @@ impl Histogram {
         (self.log, self.scale) = (log, scale_of(log));
     }
 
-    /// The buckets to show. `None`: there are no values.
+    /// The buckets to show. `None`: the column has no values.
     pub fn buckets(mut self) -> Option<Buckets> {
         loop {
             let (low, high) = self.used()?;
@@ -145,7 +145,7 @@ impl Buckets {
         (at(i128::from(self.first)), at(i128::from(self.first) + self.counts.len() as i128))
     }
 
-    /// The same of doubles.
+    /// Begin of the first bucket and end of the last one, of doubles.
     pub fn double_ends(&self) -> (f64, f64) {
         let at = |bucket: i64| bucket as f64 / scale_of(self.log);
         (at(self.first), at(self.first.saturating_add(self.counts.len() as i64)))

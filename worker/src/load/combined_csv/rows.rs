@@ -164,7 +164,7 @@ fn json_value(cells: Cells<'_>, row: usize, how: Canonical, out: &mut Vec<u8>) {
             out.extend_from_slice(array.value(row).as_bytes());
         }
         (Cells::Text(_), Canonical::Number) => {
-            // `.5` and `NaN` are no JSON.
+            // `.5` and `NaN` are not JSON.
             cells.canonical(row, how, out);
             if !value::is_json(&out[start..]) {
                 out.truncate(start);

@@ -1,4 +1,4 @@
-//! Tests of `combined.rs`.
+//! Tests of the combined CSV.
 
 use std::fs;
 

@@ -10,8 +10,9 @@ use crate::load::session::ROW_HASH;
 use crate::load::staging::STAGING;
 use crate::load::table::partitions::delivered::Delivered;
 
-/// Deletes staged rows that are equal to one staged before them.
+/// Deletes staged rows that are equal to one staged before them. Returns the number of deleted rows.
 pub async fn drop_repeated_staged(tx: &mut PgConnection) -> sqlx::Result<u64> {
+    // The first of equal rows stays, as it does where the hashes are compared in memory, because both ways must give the same counts.
     let done = sqlx::query(AssertSqlSafe(format!(
         "delete from {STAGING} s using (
              select _elt_row, row_number() over (partition by {ROW_HASH} order by _elt_row) as place from {STAGING}
@@ -46,6 +47,8 @@ pub async fn keep_unknown_staged(
     )))
     .execute(&mut *tx)
     .await?;
+    // What is left is counted and not what was dropped, because a file whose rows are all known has no row in the table of
+    // either kind, and its count must still become zero.
     let left: Vec<(i32, i64)> =
         sqlx::query_as(AssertSqlSafe(format!("select _elt_file, count(*) from {STAGING} group by _elt_file")))
             .fetch_all(tx)
@@ -63,6 +66,7 @@ pub async fn keep_unknown_staged(
 /// memory.
 pub async fn drop_repeated(tx: &mut PgConnection, table: &TableRef) -> sqlx::Result<()> {
     let table = table.sql();
+    // `ctid` serves as the order here, because the table was filled by this transaction alone, and its rows have no key yet.
     sqlx::query(AssertSqlSafe(format!(
         "delete from {table} where ctid in (
              select ctid from (

@@ -52,7 +52,7 @@ pub struct TableHashes {
 pub enum KnownHashes {
     /// They fit into memory.
     InMemory(RowHashSet),
-    /// They do not.
+    /// They do not fit into memory, and are in files of the work folder.
     OnDisk(HashFiles),
 }
 

@@ -46,7 +46,7 @@ pub async fn explain(connection: &mut PgConnection, table: &TableRef, doing: &st
 
 /// Reads what was refused, and the statement that allows it, from the server's message, because the catalog query does
 /// not cover every right. Only the name of the object is taken, so that no value of a row is repeated. `None`: the
-/// message is not one of PostgreSQL's in English.
+/// message is not PostgreSQL's English text.
 pub fn from_message(table: &TableRef, message: &str) -> Option<(String, String)> {
     let quoted = |name: &str| name.split('.').map(quote_ident).collect::<Vec<_>>().join(".");
     if let Some(rest) = message.strip_prefix("permission denied for ") {

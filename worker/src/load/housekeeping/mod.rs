@@ -13,7 +13,7 @@ mod receipts;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use elt_shared::queue::retention::{Cleaned, Keep, Kind, Midway, turn_end};
+use elt_shared::queue::retention::{Cleaned, Keep, Kind, Midway, begin_turn, finish_turn, turn_end};
 use elt_shared::store::retention_turns::{self as turns, Left, Subject};
 use elt_shared::target::{self, AnswerLimits, TableRef};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
@@ -69,13 +69,13 @@ pub async fn after_load(context: &RunContext, keep: Keep) -> Result<()> {
 
 /// Old rows in the schema of a table, and what they are judged by.
 pub struct Housekeeping<'a> {
-    /// The target.
+    /// Connection to the target.
     pub target: &'a mut PgConnection,
     /// The control database, which says which runs are still there.
     pub control: &'a PgPool,
     /// The table that was loaded into. All tables of its schema share elt's own.
     pub table: &'a TableRef,
-    /// What stays.
+    /// Days and numbers that the settings say stay.
     pub keep: Keep,
 }
 
@@ -100,13 +100,8 @@ impl Housekeeping<'_> {
         let shown = shown_place(self.target, self.table).await.map_err(|error| fail.because(error))?;
         for kind in [Kind::Receipts, Kind::Quarantine, Kind::Markers] {
             let subject = Subject { kind: kind.name(), place: &place };
-            match turns::take(self.control, subject, NOT_AGAIN_WITHIN, &kind.settings(&self.keep)).await {
-                Ok(true) => {}
-                Ok(false) => continue,
-                Err(error) => {
-                    tracing::warn!(%error, "could not begin to delete {}", kind.words());
-                    continue;
-                }
+            if !begin_turn(self.control, subject, NOT_AGAIN_WITHIN, kind, &self.keep).await {
+                continue;
             }
             if let Err(error) = turns::show(self.control, &place, &shown).await {
                 tracing::warn!(%error, "could not note the address of a target");
@@ -114,9 +109,7 @@ impl Housekeeping<'_> {
             let cleaned = self.clean(kind, subject).await;
             let left = left(self.target, self.table, kind).await.ok();
             let end = turn_end(kind, &shown, &cleaned);
-            if let Err(error) = turns::finish(self.control, subject, &end, left).await {
-                tracing::warn!(%error, "could not note that {} were deleted", kind.words());
-            }
+            finish_turn(self.control, subject, kind, &end, left).await;
         }
         Ok(())
     }

@@ -28,7 +28,7 @@ export class PipelinesApi {
     return this.client.call(pipelinesList, given({ search, limit, cursor, runs }));
   }
 
-  /** One pipeline: what it is made of, who is told about it, and what is wrong with it now. */
+  /** One pipeline: its sources and target, its receivers of messages, and its open incidents. */
   find(name: string): Observable<PipelineDetail> {
     return this.client.call(pipelinesOne, { name });
   }

@@ -63,7 +63,7 @@ pub enum ValueType {
     Timestamp,
 }
 
-/// One operation.
+/// An operator, a function or a value of an expression.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Operation {
     /// A column of the file, by its name after `rename`.
@@ -95,7 +95,7 @@ pub enum CastTo {
     Number,
     /// A whole number of this many bytes.
     Whole(u32),
-    /// A number with at most this many digits, and at most so many of them after the point.
+    /// A number with at most this many digits, and at most that many of them after the point.
     Decimal(u32, u32),
     /// A boolean.
     Boolean,
@@ -330,7 +330,7 @@ impl Scope {
 pub(super) struct Problem {
     /// Line and column within the text, both counted from 1, in characters. `None`: it is about the whole text.
     pub at: Option<(usize, usize)>,
-    /// A sentence.
+    /// What is wrong with the expression, as a sentence.
     pub message: String,
     /// Whether it is about the whole text, so that no part of the text is its place.
     whole: bool,

@@ -59,7 +59,7 @@ pub(super) fn together(left: Expression, right: Expression) -> Result<(Expressio
 }
 
 /// Results of which one is chosen, which must be of one type. No text is read as a number here, because it would reject the
-/// rows in which it is not one.
+/// rows in which it is not a number.
 pub(super) fn one_type(mut results: Vec<Expression>) -> Result<(Vec<Expression>, ValueType), Problem> {
     let mut common = ValueType::Null;
     for result in &results {
@@ -91,7 +91,7 @@ fn unlike(left: &Expression, one: ValueType, right: &Expression, other: ValueTyp
     format!("`{}` is {one} and `{}` is {other}: cast one of them", left.written, right.written)
 }
 
-/// The text of a written value in the form in which values of the type are compared. `None`: it is not one.
+/// The text of a written value in the form in which values of the type are compared. `None`: it is not a value of the type.
 fn canonical(text: &str, wanted: ValueType) -> Option<String> {
     let text = text.trim();
     match wanted {

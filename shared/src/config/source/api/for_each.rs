@@ -43,7 +43,7 @@ pub enum ParentsFrom {
     Source {
         /// Name of the source, which is in front of this one.
         source: String,
-        /// The column.
+        /// Column of the parent rows whose value is used.
         column: String,
     },
 }

@@ -28,7 +28,7 @@ pub use self::request::{Body, JsonTemplate, Method};
 use self::template::Template;
 use crate::config::certificates::{self, CERTIFICATES, PemCertificates};
 use crate::config::keys::{Key, Shape};
-use crate::config::secrecy::is_secret_parameter;
+use crate::config::secret_detection::is_secret_parameter;
 use crate::config::section::Section;
 use crate::config::shaping::{self, Shaping};
 use crate::config::source::files;

@@ -8,7 +8,7 @@ use crate::config::keys::{Choice, Key, Shape};
 use crate::config::mask;
 use crate::config::node::{Scalar, Style};
 use crate::config::reader::{Field, Piece};
-use crate::config::secrecy::is_secret_parameter;
+use crate::config::secret_detection::is_secret_parameter;
 use crate::config::section::Section;
 
 /// The HTTP method of a request.
@@ -154,7 +154,7 @@ fn is_http(text: &str) -> bool {
 
 pub(super) fn headers(field: &Field<'_>, further: &[String]) -> Option<Vec<(String, Template)>> {
     let pairs = field.pairs()?;
-    // Every one is read, so that every problem is told.
+    // Every one is read, so that every problem is reported.
     let headers: Vec<_> = pairs.into_iter().map(|(name, value)| header(name, &value, further)).collect();
     headers.into_iter().collect()
 }
@@ -182,7 +182,7 @@ pub(super) fn pairs(field: &Field<'_>, further: &[String]) -> Option<Vec<(String
             pairs.push(template.map(|template| (name.to_owned(), template)));
         }
     }
-    // Every one was read, so that every problem is told.
+    // Every one was read, so that every problem is reported.
     pairs.into_iter().collect()
 }
 

@@ -11,7 +11,7 @@ use crate::config::reader::{Field, Piece};
 pub const PAGE_NUMBER: &str = "page.number";
 /// Number of the rows before the page that is asked for.
 pub const PAGE_OFFSET: &str = "page.offset";
-/// Rows a page.
+/// Placeholder for the number of rows of one page.
 pub const PAGE_SIZE: &str = "page.size";
 /// The cursor that the page before named; it has no value for the first page.
 pub const PAGE_CURSOR: &str = "page.cursor";

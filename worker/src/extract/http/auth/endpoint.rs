@@ -44,7 +44,7 @@ pub(super) struct Question {
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
     pub(super) body: Option<Bytes>,
-    /// What nobody may see, also when the server repeats it.
+    /// Secrets that are hidden in messages, also when the server repeats them.
     pub(super) secrets: Vec<Secret>,
 }
 
@@ -149,7 +149,7 @@ pub(super) fn json(question: &Question, answer: &Answer) -> Result<Value> {
     }
 }
 
-/// An answer that is a success, but is of no use.
+/// An answer with a status of success and without a usable token.
 pub(super) fn unusable(url: &Url, reason: String) -> HttpError {
     HttpError::TokenAnswer { url: shown(url), reason }
 }
@@ -168,7 +168,7 @@ fn refused(question: &Question, answer: &Answer) -> HttpError {
     HttpError::TokenRefused { url: shown(&question.url), status: answer.status, said, is_grant }
 }
 
-/// A text of a server as it may be shown: on one line, without what nobody may see, and not longer than this.
+/// A text of a server as it may be shown: on one line, without secrets, and not longer than this.
 fn sayable(text: &str, most: usize, secrets: &[Secret]) -> String {
     let mut text = text.to_owned();
     let mut secrets: Vec<&str> = secrets.iter().map(Secret::expose).collect();

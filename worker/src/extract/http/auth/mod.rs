@@ -2,19 +2,19 @@
 //!
 //! # Layout
 //! - [`Authenticator`]: what a request gets before it is sent, and what happens when an API refuses it
-//! - [`oauth2`], [`assertion`]: the token request of OAuth 2.0; [`kept`]: refresh tokens, which the control database keeps
+//! - [`oauth2`], [`assertion`]: the token request of OAuth 2.0; [`refresh_token`]: refresh tokens, which the control database keeps
 //! - [`login`]: a login request of the config; [`signature`]: a signature over each request
 //! - [`endpoint`]: one request to a token endpoint; [`token`]: a token it gave
-//! - [`remembered`]: what the extractions of one process share
+//! - [`token_cache`]: what the extractions of one process share
 
 mod assertion;
 mod endpoint;
-mod kept;
 mod login;
 mod oauth2;
-mod remembered;
+mod refresh_token;
 mod signature;
 mod token;
+mod token_cache;
 
 use std::sync::Arc;
 
@@ -29,10 +29,10 @@ use sqlx::PgPool;
 use tokio::sync::Mutex;
 
 use self::endpoint::Endpoint;
-use self::kept::Kept;
-use self::remembered::Identity;
-pub use self::remembered::SourceTokens;
+use self::refresh_token::RefreshTokenGrant;
 use self::token::Token;
+use self::token_cache::Identity;
+pub use self::token_cache::SourceTokens;
 use super::client::Clients;
 use super::cookies::Cookies;
 use super::error::{HttpError, Result};
@@ -87,14 +87,14 @@ struct Logins<'a> {
 
 enum LogInWith<'a> {
     OAuth2(&'a OAuth2),
-    Kept(Box<Kept>),
+    RefreshToken(Box<RefreshTokenGrant>),
     Request(&'a LoginRequest),
 }
 
 #[derive(Default)]
 struct State {
     current: Option<Login>,
-    /// Counts the logins.
+    /// Number of the login that got the token, so that only the first of several refused requests logs in again.
     number: u64,
     /// The newest answer of a kept grant whose token was refused.
     refused: Option<i64>,
@@ -123,9 +123,12 @@ impl<'a> Authenticator<'a> {
             ApiAuth::Hmac(config) => How::Sign(config),
             ApiAuth::OAuth2(config) => {
                 let with = match &config.grant {
-                    Grant::RefreshToken(_) => {
-                        LogInWith::Kept(Box::new(Kept::new(config, endpoint(), net.control, net.tokens)?))
-                    }
+                    Grant::RefreshToken(_) => LogInWith::RefreshToken(Box::new(RefreshTokenGrant::new(
+                        config,
+                        endpoint(),
+                        net.control,
+                        net.tokens,
+                    )?)),
                     _ => LogInWith::OAuth2(config),
                 };
                 How::LogIn(Box::new(Logins::new(with, &config.send, endpoint(), net.tokens, identity(source, auth))))
@@ -216,7 +219,7 @@ impl<'a> Logins<'a> {
     }
 
     async fn log_in(&self, refused: Option<i64>, rows: &Url, cookies: &Cookies) -> Result<Login> {
-        if let LogInWith::Kept(kept) = &self.with {
+        if let LogInWith::RefreshToken(kept) = &self.with {
             let got = kept.access(refused).await?;
             return Ok(Login { token: Some(Arc::new(got.token)), version: Some(got.version), was_good: !got.is_new });
         }
@@ -230,7 +233,7 @@ impl<'a> Logins<'a> {
                 let answer = self.endpoint.ask(&question).await?;
                 Some(oauth2::given(&question, &answer)?.access?)
             }
-            LogInWith::Kept(_) => None,
+            LogInWith::RefreshToken(_) => None,
         };
         let token = token.map(Arc::new);
         if let Some(token) = &token {

@@ -19,7 +19,7 @@ use super::token::{LONGEST, Token};
 
 /// What a token endpoint gave.
 pub(super) struct Given {
-    /// An error when it is of no use; a new refresh token beside it is of use all the same.
+    /// An error when it cannot be used. A new refresh token beside it can be used in any case.
     pub(super) access: Result<Token>,
     /// How long the access token is valid, if the server says it.
     pub(super) valid_for: Option<Duration>,

@@ -7,7 +7,7 @@ use std::path::Path;
 use elt_shared::json_path::{JsonPath, Step};
 use serde_json::Value;
 
-use super::super::tolerant::Tolerant;
+use super::super::python_json::PythonJson;
 
 /// Most members around the rows that are looked at.
 const MOST_MEMBERS: usize = 1_000;
@@ -16,7 +16,7 @@ const DEEPEST: usize = 4;
 
 /// The values of an answer.
 pub(super) enum Document {
-    /// One value.
+    /// A JSON document: one value, usually an object or a list.
     One(Value),
     /// Objects one after the other, such as NDJSON.
     Several(Vec<Value>),
@@ -32,7 +32,7 @@ impl Document {
             json = BufReader::with_capacity(256 << 10, File::open(path)?);
         }
         let mut values = Vec::new();
-        for value in serde_json::Deserializer::from_reader(Tolerant::new(json)).into_iter::<Value>() {
+        for value in serde_json::Deserializer::from_reader(PythonJson::new(json)).into_iter::<Value>() {
             match value {
                 Ok(value) => values.push(value),
                 Err(error) if error.is_io() => return Err(error.into()),

@@ -12,7 +12,7 @@ use super::paging::Paging;
 use super::words::counted;
 use super::yaml::quoted;
 
-/// The second page, or the reason why there is none.
+/// The second page, or the reason why it was not found.
 pub(super) enum Second {
     /// It has other rows than the first one.
     Other {

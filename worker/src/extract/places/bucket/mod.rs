@@ -5,7 +5,7 @@
 //! - [`address`]: the URLs of a bucket and its objects
 //! - [`sign`]: signatures and tokens; [`transport`]: what the signing library may not do
 //! - [`own_credentials`]: those of the worker itself; [`metadata`]: the way to the service that has those of its machine
-//! - [`requests`]: one request, and its answer; [`refusal`]: an answer that is no success, in words
+//! - [`requests`]: one request, and its answer; [`refusal`]: an answer without success, in words
 //! - [`listing_xml`], [`xml`]: the documents of answers
 //! - [`change`]: moving and tagging objects
 

@@ -1,4 +1,4 @@
-//! The answers of a bucket that are no success, in words. Keys and signatures, which such answers repeat, are not.
+//! The answers of a bucket whose status is not a success, in words. Keys and signatures, which such answers repeat, are not.
 
 use std::borrow::Cow;
 
@@ -22,7 +22,7 @@ pub(super) enum Doing {
     Tag,
 }
 
-/// An answer that is no success.
+/// An answer whose status is not a success.
 pub(super) struct Refusal<'a> {
     pub(super) service: BucketService,
     /// The bucket as people see it.

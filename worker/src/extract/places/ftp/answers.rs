@@ -33,7 +33,7 @@ pub(super) struct Server {
 pub(super) enum About<'a> {
     /// The connection as a whole.
     Connection,
-    /// The login.
+    /// The login of the connection.
     Login,
     /// The question whether something is at this path.
     Look(&'a str),

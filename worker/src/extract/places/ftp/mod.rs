@@ -37,7 +37,7 @@ pub(super) struct FtpStore<'a> {
     server: Arc<Server>,
     wanted: Wanted,
     tls: Option<Arc<ClientConfig>>,
-    /// The connection, while nobody uses it. It is closed when a request fails in such a way that it may be broken, or is given
+    /// The connection, while no request uses it. It is closed when a request fails in such a way that it may be broken, or is given
     /// up before its answer.
     idle: Mutex<Option<Connection>>,
 }

@@ -122,7 +122,7 @@ impl Walk<'_> {
         }
         let path = join(&folder.path, &entry.name);
         if entry.name.contains(['/', '\0', '\r']) {
-            listing.left_out.push((path, Failed, "the server gives it a name that cannot be one".into()));
+            listing.left_out.push((path, Failed, "the server lists it under a name that is not a file name".into()));
             return Ok(());
         }
         if let Kind::Folder(unique) = entry.kind {

@@ -11,7 +11,7 @@ pub struct RowsFile {
     out: BufWriter<File>,
     /// Bytes that were written.
     bytes: u64,
-    /// Most bytes.
+    /// Size that the file may have, in bytes.
     at_most: u64,
     is_empty: bool,
 }

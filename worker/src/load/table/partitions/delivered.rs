@@ -20,7 +20,7 @@ pub struct Delivered {
     column: String,
     /// Ranges of its values, from and to (excluded), as literals.
     ranges: Vec<(String, String)>,
-    /// Conditions for the values outside the years that have partitions, with `{}` for the column. `None`: there are none.
+    /// Conditions for the values outside the years that have partitions, with `{}` for the column. `None`: the type has no such values.
     outside: Option<String>,
     /// Whether rows have no value.
     has_null: bool,

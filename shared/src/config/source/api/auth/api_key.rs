@@ -8,7 +8,7 @@ use crate::secret::Secret;
 /// A fixed key, and where it stands in a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiKey {
-    /// The key.
+    /// The API key that is sent.
     pub key: Secret,
     /// How it is sent.
     pub send: SendToken,

@@ -20,7 +20,7 @@ pub struct JwtBearer {
     pub subject: Option<String>,
     /// `aud`. `None`: the token URL.
     pub audience: Option<String>,
-    /// Further claims.
+    /// Claims beside the standard ones, in the order of the text.
     pub claims: Vec<(String, String)>,
 }
 
@@ -85,7 +85,7 @@ pub(super) const CLAIMS: Key = Key::of("claims", Shape::Pairs, "For `jwt_bearer`
 /// Claims that elt sets itself.
 const OWN_CLAIMS: [&str; 8] = ["iss", "sub", "aud", "iat", "exp", "nbf", "jti", "scope"];
 
-/// The keys above that are of no use to other grants.
+/// The keys above that only this grant has.
 pub(super) const NAMES: [&str; 6] = ["private_key", "algorithm", "key_id", "issuer", "subject", "claims"];
 
 pub(super) fn read(section: &Section<'_>, client_id: Option<&String>) -> Option<JwtBearer> {

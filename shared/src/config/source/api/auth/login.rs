@@ -16,7 +16,7 @@ use crate::secret::Secret;
 pub struct LoginRequest {
     /// Where it goes. It may contain a secret.
     pub url: Secret,
-    /// How.
+    /// HTTP method of the login request.
     pub method: Method,
     /// Its own headers; those of the source are not sent.
     pub headers: Vec<(String, Template)>,

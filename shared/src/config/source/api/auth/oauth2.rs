@@ -37,9 +37,9 @@ pub enum Grant {
     RefreshToken(Secret),
     /// The name and password of a user.
     Password {
-        /// The user.
+        /// Username of the person who owns the data.
         username: String,
-        /// Their password.
+        /// Password of that person.
         password: Secret,
     },
     /// Signed claims.

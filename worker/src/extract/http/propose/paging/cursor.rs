@@ -46,7 +46,7 @@ pub(super) fn in_body(answer: &Answer<'_>) -> Option<Paging> {
     Some(Paging::of(keys, reason, more))
 }
 
-/// The usual parameter for the cursor in this member. `None`: it is no cursor.
+/// The usual parameter for the cursor in this member. `None`: the member is not a cursor.
 fn param(member: &Member<'_>) -> Option<String> {
     let as_written = member.path.last().map(|name| (*name).to_owned());
     let snake = member.path.last().is_some_and(|name| name.contains('_'));

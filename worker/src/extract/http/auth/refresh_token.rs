@@ -22,8 +22,8 @@ use super::super::error::{HttpError, Result};
 use super::super::request::{parse, shown};
 use super::endpoint::Endpoint;
 use super::oauth2::{self, Given};
-use super::remembered::{Identity, SourceTokens};
 use super::token::{LONGEST_VALID, Token};
+use super::token_cache::{Identity, SourceTokens};
 
 /// Longest time for asking the token endpoint, with all attempts.
 const ASK_WITHIN: Duration = Duration::from_secs(40);
@@ -39,12 +39,12 @@ const UNKNOWN_VALIDITY: Duration = Duration::from_mins(5);
 
 /// A grant whose tokens are kept in the control database.
 #[derive(Clone)]
-pub(super) struct Kept {
+pub(super) struct RefreshTokenGrant {
     config: Arc<OAuth2>,
     endpoint: Endpoint,
     db: PgPool,
     keys: Arc<KeyRing>,
-    /// Names the grant.
+    /// Hash of token endpoint, client and first refresh token, by which the grant is found in the control database.
     hash: String,
     /// Proves that the config knows the client's secret with which an access token was got, and asks for the same as it.
     client: String,
@@ -60,7 +60,7 @@ pub(super) struct KeptToken {
     pub(super) is_new: bool,
 }
 
-impl Kept {
+impl RefreshTokenGrant {
     pub(super) fn new(config: &OAuth2, endpoint: Endpoint, db: &PgPool, tokens: &SourceTokens) -> Result<Self> {
         let url = shown(&parse(config.token_url.expose())?);
         let Some(keys) = tokens.keys.clone() else {
@@ -151,7 +151,7 @@ impl Kept {
             access: access.as_ref().ok().map(|token| token.value().clone()),
             client: self.client.clone(),
         };
-        // A new refresh token is kept also when the access token beside it is of no use.
+        // A new refresh token is kept also when the access token beside it cannot be used.
         let valid_for = if access.is_ok() { valid_for.unwrap_or(UNKNOWN_VALIDITY) } else { Duration::ZERO };
         // PostgreSQL has no time as far ahead as some servers say, and the answer could not be kept.
         let valid_for = valid_for.min(LONGEST_VALID);

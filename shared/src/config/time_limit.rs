@@ -7,12 +7,12 @@ use std::time::Instant;
 /// A limit for a check that runs on a thread of its own: the check looks at it between small steps, because nothing can
 /// stop such a thread from outside. The default has no limit.
 #[derive(Debug, Clone, Default)]
-pub struct Effort {
+pub struct TimeLimit {
     until: Option<Instant>,
     cancelled: Arc<AtomicBool>,
 }
 
-impl Effort {
+impl TimeLimit {
     /// A limit that stops the check at this instant, or earlier when it is cancelled.
     pub fn until(deadline: Instant) -> Self {
         Self { until: Some(deadline), cancelled: Arc::default() }
@@ -24,7 +24,7 @@ impl Effort {
     }
 
     /// Whether the check must stop.
-    pub fn is_spent(&self) -> bool {
+    pub fn is_over(&self) -> bool {
         self.cancelled.load(Ordering::Relaxed) || self.until.is_some_and(|deadline| Instant::now() >= deadline)
     }
 }

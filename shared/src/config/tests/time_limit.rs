@@ -4,7 +4,7 @@ use std::fs::read_to_string;
 use std::time::Instant;
 
 use super::*;
-use crate::config::Effort;
+use crate::config::TimeLimit;
 
 /// Nanoseconds this thread has spent on a processor.
 pub(super) fn processor_time() -> u64 {
@@ -76,14 +76,14 @@ fn a_check_takes_time_in_proportion_to_the_text() {
 }
 
 #[test]
-fn a_check_stops_when_its_effort_is_spent() {
+fn a_check_stops_when_its_time_is_up() {
     let text = format!("a: [{}]\n", "b, ".repeat(1_000));
-    let effort = Effort::default();
-    let document = Document::parse_within(&text, &effort).unwrap();
-    effort.cancel();
+    let time_limit = TimeLimit::default();
+    let document = Document::parse_within(&text, &time_limit).unwrap();
+    time_limit.cancel();
     let late = "the check took too long and was stopped";
-    assert!(document.pipeline_within(&NoReferences, &effort).unwrap_err().to_string().contains(late));
-    assert!(Document::parse_within(&text, &effort).unwrap_err().to_string().contains(late));
-    let over = Effort::until(Instant::now());
+    assert!(document.pipeline_within(&NoReferences, &time_limit).unwrap_err().to_string().contains(late));
+    assert!(Document::parse_within(&text, &time_limit).unwrap_err().to_string().contains(late));
+    let over = TimeLimit::until(Instant::now());
     assert!(Document::parse_within(&text, &over).unwrap_err().to_string().contains(late));
 }

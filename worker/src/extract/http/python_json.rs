@@ -13,7 +13,7 @@ pub(super) type Position = Rc<Cell<u64>>;
 const REFUSED: u8 = 0x01;
 
 /// A reader that replaces these words by texts.
-pub(super) struct Tolerant<R> {
+pub(super) struct PythonJson<R> {
     inner: R,
     position: Position,
     /// A byte that was read ahead.
@@ -32,7 +32,7 @@ enum State {
     Word(&'static [u8]),
 }
 
-impl<R: BufRead> Tolerant<R> {
+impl<R: BufRead> PythonJson<R> {
     pub(super) fn new(inner: R) -> Self {
         Self { inner, position: Rc::default(), ahead: None, state: State::Outside }
     }
@@ -81,7 +81,7 @@ impl<R: BufRead> Tolerant<R> {
     }
 }
 
-impl<R: BufRead> Read for Tolerant<R> {
+impl<R: BufRead> Read for PythonJson<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let mut length = 0;
         while length < out.len() {
@@ -100,12 +100,12 @@ mod tests {
 
     fn shown(text: &str) -> String {
         let mut out = String::new();
-        Tolerant::new(text.as_bytes()).read_to_string(&mut out).expect("text");
+        PythonJson::new(text.as_bytes()).read_to_string(&mut out).expect("text");
         out
     }
 
     fn is_json(text: &str) -> bool {
-        let mut reader = Tolerant::new(text.as_bytes());
+        let mut reader = PythonJson::new(text.as_bytes());
         serde_json::from_reader::<_, serde::de::IgnoredAny>(&mut reader).is_ok()
     }
 

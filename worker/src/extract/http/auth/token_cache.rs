@@ -42,7 +42,7 @@ impl Identity {
         Self(hash.finalize().into())
     }
 
-    /// In hexadecimal.
+    /// The hash in hexadecimal digits.
     pub(super) fn hex(self) -> String {
         self.0.iter().map(|byte| format!("{byte:02x}")).collect()
     }

@@ -33,7 +33,7 @@ const MAX_NEEDED_BYTES: u64 = 384 << 20;
 const MAX_CELLS: usize = 10_000_000;
 
 /// A workbook whose format is binary.
-pub(super) struct Held {
+pub(super) struct BinaryWorkbook {
     file: Arc<File>,
     sheets: Vec<SheetEntry>,
     calendar: Calendar,
@@ -71,7 +71,7 @@ type Source = BufReader<Placed>;
 /// A cell: its row and column, counted from 0, and its value. `None`: its formula has no value that can be read.
 type HeldCell = (u32, u32, Option<Data>);
 
-impl Held {
+impl BinaryWorkbook {
     pub(super) fn open_xls(file: &Arc<File>) -> Result<Self, Problem> {
         check_size(file, ".xls")?;
         check_needed(biff::needed_bytes(&compound_file::workbook_stream(file)?)?)?;
