@@ -41,23 +41,40 @@ failed_names() {
 }
 
 dashboard_tests() { (cd dashboard && npm run --silent test); }
-# A port below those that the system gives to outgoing connections, so that none takes it before the server does.
+# A port below those that the system gives to outgoing connections, so that none takes it before the server does. Each half
+# has ports of its own.
 free_port() {
     node -e 'const look = () => {
-        const port = 15000 + Math.floor(Math.random() * 5000);
+        const port = 12500 + 2500 * process.argv[1] + Math.floor(Math.random() * 2500);
         const server = require("net").createServer().once("error", look);
         server.listen(port, "127.0.0.1", () => { console.log(port); server.close(); });
     };
-    look();'
+    look();' "$1"
 }
+# The stories wait for most of their time, so two halves run side by side, each with a server of its own.
 browser_tests() {
+    local half halves=() status=0
+    for half in 1 2; do
+        browser_half "$half" >"$out/half-$half" 2>&1 &
+        halves+=($!)
+    done
+    for half in 1 2; do
+        wait "${halves[half - 1]}" || status=1
+        cat "$out/half-$half"
+    done
+    return $status
+}
+browser_half() {
     local port
-    port=$(free_port)
-    (cd dashboard && ELT_BIN="$CARGO_TARGET_DIR/debug/elt" ELT_E2E_PORT=$port CHROMIUM_BIN="$(find_chromium)" npm run --silent e2e)
+    port=$(free_port "$1")
+    (cd dashboard && ELT_BIN="$CARGO_TARGET_DIR/debug/elt" ELT_E2E_PORT=$port CHROMIUM_BIN="$(find_chromium)" \
+        npm run --silent e2e -- --shard="$1/2" --output="test-results/$1")
 }
 
 scripts/dashboard.sh || true # its tests then fail, and the others still run
 suite lint count_checks scripts/lint.sh
+# Most of a test's time goes by while it waits for a database, a server or a file, so more run at once than there are processors.
+export RUST_TEST_THREADS=${RUST_TEST_THREADS:-$(($(nproc) * 2))}
 suite Rust count_cargo cargo test --workspace --no-fail-fast
 suite dashboard count_vitest dashboard_tests
 suite browser count_playwright browser_tests
