@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use elt_shared::private_folder;
 use elt_shared::store::workers;
-use nix::sys::statvfs::statvfs;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
+use crate::free_space::free_bytes;
 use crate::humanize::size;
 use crate::worker_context::WorkerContext;
 
@@ -122,11 +122,6 @@ async fn result(unfinished: &mut Option<Look>, start: impl FnOnce() -> Look, wit
             Some(Trouble::Silent)
         }
     }
-}
-
-/// Bytes that the disk of a folder has free for this account. `None`: it does not tell.
-pub(crate) fn free_bytes(folder: &Path) -> Option<u64> {
-    statvfs(folder).ok().map(|disk| disk.blocks_available().saturating_mul(disk.fragment_size()))
 }
 
 /// The trouble of a folder that needs `needed` free bytes. Writes the file `probe` and removes it.

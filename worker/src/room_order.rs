@@ -5,12 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules at the top of the crate. Each may use those before it.
-const ORDER: [&str; 27] = [
+const ORDER: [&str; 28] = [
     "mutations",
     "health",
     "settings",
     "error",
     "humanize",
+    "free_space",
     "thread",
     "roots",
     "progress",

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use elt_shared::explained::Code;
 
 use super::problem::{Halt, Problem};
-use crate::data_folder::free_bytes;
+use crate::free_space::free_bytes;
 use crate::humanize::size;
 
 /// Bytes between two looks at the free room of the disk.

@@ -15,8 +15,8 @@ use tracing::subscriber::NoSubscriber;
 use super::hash_digest::HashDigest;
 use super::hash_files::{DELIVERED_BYTES, HashFiles};
 use super::hash_set::{Inserted, RowHashSet};
-use crate::data_folder::free_bytes;
 use crate::error::Result;
+use crate::free_space::free_bytes;
 use crate::load::failure::{self, Failing};
 use crate::load::session::{ROW_HASH, Session, TableState};
 
