@@ -105,6 +105,8 @@ mod sftp_logins;
 mod sftp_sources;
 mod sftp_trust;
 mod shaping;
+mod shared_parquet;
+mod shared_profiles;
 mod shares;
 mod silent_targets;
 mod simulated_year;

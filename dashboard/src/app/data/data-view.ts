@@ -127,9 +127,12 @@ export class DataView {
   protected readonly profile = query(
     () => {
       const target = this.target();
-      return target !== undefined && 'config' in target ? target : undefined;
+      return target === undefined || 'yaml' in target ? undefined : target;
     },
-    ({ config, table }) => this.profiles.newest(config, table),
+    (target) =>
+      'shared' in target
+        ? this.profiles.ofShared(target.shared, target.table)
+        : this.profiles.newest(target.config, target.table),
   );
   /** The rows on the page. They stay visible while the next page of the same table loads. */
   protected readonly shown = computed<Shown | undefined>(() => this.page.value());
@@ -196,9 +199,9 @@ export class DataView {
 
   protected openProfile(column: ColumnProfile): void {
     const newest = this.profile.value();
-    if (newest?.view === undefined) return;
-    const { pipeline, view } = newest;
-    const data: ProfileSubject = { pipeline, table: view.table, column, rows: view.profile?.rows ?? 0 };
+    if (newest?.profile === undefined) return;
+    const { pipeline, table, profile, hasHistory } = newest;
+    const data: ProfileSubject = { pipeline, table, column, rows: profile.rows ?? 0, hasHistory };
     this.dialog.open(ProfileDialog, { data, width: '720px' });
   }
 

@@ -39,8 +39,8 @@ export function conditionOf(text: string): Condition | undefined {
 export type Target =
   { config: number; table?: string } | { shared: string; table?: string } | { yaml: string };
 
-/** The kind of an exported file. Excel files are made of shared tables only. */
-export type FileFormat = 'csv' | 'xlsx';
+/** The kind of an exported file. Excel and Parquet files are made of shared tables only. */
+export type FileFormat = 'csv' | 'xlsx' | 'parquet';
 
 /** Some rows of a target table. */
 export type DataPage = Omit<DataView, 'rows'> & { rows: Record<string, unknown>[] };
