@@ -66,16 +66,17 @@ test('a user finds a shared table, filters it, saves the filter and exports it',
   await expectAccessible(page, 'the profile of a shared column');
   await profile.getByRole('button', { name: 'Close' }).click();
 
-  const exported = async (format: string): Promise<{ name: string; path: string }> => {
+  const exported = async (format: string): Promise<{ name: string; path: string; url: string }> => {
     await page.getByRole('button', { name: 'Export' }).click();
     const [file] = await Promise.all([
       page.waitForEvent('download'),
       page.getByRole('menuitem', { name: format }).click(),
     ]);
-    return { name: file.suggestedFilename(), path: await file.path() };
+    return { name: file.suggestedFilename(), path: await file.path(), url: file.url() };
   };
   const csv = await exported('CSV');
   expect(csv.name).toBe(`${NAME}.csv`);
+  expect(csv.url, 'the browser writes it to the disk as it arrives').toMatch(/\/shared-tables\/.*&ticket=/);
   expect(readFileSync(csv.path, 'utf8').trim().split('\n')).toHaveLength(3);
   const workbook = await exported('Excel (xlsx)');
   expect(workbook.name).toBe(`${NAME}.xlsx`);

@@ -31,6 +31,7 @@ mod data_retention;
 mod data_views;
 mod database_roles;
 mod dependencies;
+mod download_links;
 mod excel_files;
 mod exports;
 mod fixed_width_and_xml;

@@ -20,6 +20,7 @@ use utoipa::IntoParams;
 use super::access;
 use crate::AppState;
 use crate::audit::{AuditNote, Origin};
+use crate::auth::ticket::TicketParameter;
 use crate::auth::{Data, OnPipelines};
 use crate::download;
 use crate::error::{Error, Problem, Result};
@@ -55,7 +56,7 @@ struct ExportParameters {
 /// The rows of a shared table as a file, up to `ELT_EXPORT_ROWS` and `ELT_EXPORT_MIB`. The name of a file that has not all rows
 /// says so, and the header `Elt-Export-Cut` has their number. A CSV with too many bytes breaks off with an error.
 #[utoipa::path(get, path = "/shared-tables/{name}/export", tag = "shared tables", security(("token" = []), ("api_token" = ["data"])),
-    params(ExportParameters), responses(
+    params(ExportParameters, TicketParameter), responses(
     (status = 200, content((String = "text/csv"), (String = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
         (String = "application/vnd.apache.parquet"))),
     (status = 404, body = Problem), (status = 422, body = Problem), (status = 429, body = Problem), (status = 502, body = Problem),

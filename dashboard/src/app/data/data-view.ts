@@ -7,7 +7,7 @@ import { map } from 'rxjs';
 import { Condition, DataApi, DataPage, FileFormat, Target } from '../core/api/data';
 import { ColumnProfile } from '../core/api/models';
 import { ProfilesApi } from '../core/api/profiles';
-import { saveAnswer } from '../core/files';
+import { follow, saveAnswer } from '../core/files';
 import { count } from '../core/format';
 import { query } from '../core/query';
 import { Session } from '../core/session';
@@ -254,8 +254,15 @@ export class DataView {
     const target = this.target();
     if (target === undefined) return;
     const { sort, conditions, internal } = this.look();
-    const rows = this.api.file(target, { sort, conditions, internal }, format);
-    this.download.send(rows, (answer) => {
+    const asked = { sort, conditions, internal };
+    if (format === 'csv' && !('yaml' in target)) {
+      this.download.send(this.api.csvLink(target, asked), ({ address }) => {
+        follow(address);
+        this.toaster.say('The browser downloads the file. Its name says so when the table has more rows.');
+      });
+      return;
+    }
+    this.download.send(this.api.file(target, asked, format), (answer) => {
       saveAnswer(answer, `rows.${format}`);
       const cut = answer.headers.get('elt-export-cut');
       if (cut !== null)

@@ -4,7 +4,7 @@ import { EMPTY, expand, reduce, take } from 'rxjs';
 
 import { QuarantinePage, QuarantineReason, QuarantinedRow } from '../core/api/models';
 import { QuarantineApi, QuarantineFilter } from '../core/api/quarantine';
-import { saveAnswer } from '../core/files';
+import { follow } from '../core/files';
 import { count, plural } from '../core/format';
 import { paged } from '../core/paged';
 import { Submission } from '../core/submission';
@@ -196,7 +196,7 @@ export class Quarantine {
   protected save(): void {
     const filter = this.filter();
     if (filter === undefined) return;
-    this.submission.send(this.api.csv(filter), (answer) => saveAnswer(answer, 'quarantine.csv'));
+    this.submission.send(this.api.csvLink(filter), ({ address }) => follow(address));
   }
 
   private rowsChosen(): QuarantinedRow[] {
