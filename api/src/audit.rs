@@ -23,7 +23,7 @@ use crate::error::{Error, refused_key};
 use crate::pool::NoConnection;
 
 /// POSTs that change nothing: they only carry a body.
-const READ_ONLY: [&str; 2] = ["/configs/validate", "/data-view"];
+const READ_ONLY: [&str; 3] = ["/configs/validate", "/data-view", "/downloads"];
 
 /// Reads of what others may not see. The layer notes a refusal. Handlers note what they show before they show it, apart
 /// from that of `/secrets`, which shows no values.

@@ -35,6 +35,7 @@ pub mod not_ready;
 pub mod oidc;
 mod openapi;
 pub mod page;
+mod parquet;
 mod pool;
 mod receive;
 mod request_words;
@@ -50,6 +51,7 @@ mod token_limits;
 pub mod tokens;
 mod ui;
 mod write_deadline;
+mod write_error;
 mod xlsx;
 
 use std::net::SocketAddr;

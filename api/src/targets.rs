@@ -15,7 +15,7 @@ use elt_shared::store::configs::{ConfigAuthor, ConfigVersion};
 use elt_shared::store::secrets::{self, ReadError};
 use elt_shared::stored_secret::{Asker, SecretReferences};
 use elt_shared::target::{
-    self, AnswerLimits, Export, Exported, Filter, Group, Page, PageQuery, TableRef, TableRows, TargetError,
+    self, AnswerLimits, Export, Exported, Filter, Group, Measure, Page, PageQuery, TableRef, TableRows, TargetError,
     count_groups, export_csv, export_rows, read_page,
 };
 use futures::Stream;
@@ -147,7 +147,8 @@ impl OpenTarget {
         export_csv(self.connection, self.permit, table, query, export).await
     }
 
-    /// All rows of its table as values, and the permit, which the writer of the file keeps as well.
+    /// All rows of its table as values, and the permit, which the writer of the file keeps as well. The columns are measured
+    /// first when asked for.
     ///
     /// # Errors
     /// As [`export_rows`].
@@ -155,9 +156,10 @@ impl OpenTarget {
         self,
         query: &PageQuery,
         export: Export,
+        measure: Measure,
     ) -> Result<(Exported<TableRows>, Arc<KeyPermit<Uuid>>), TargetError> {
         let permit = Arc::new(self.permit);
-        let rows = export_rows(self.connection, Arc::clone(&permit), &self.table, query, export).await?;
+        let rows = export_rows(self.connection, Arc::clone(&permit), &self.table, query, export, measure).await?;
         Ok((rows, permit))
     }
 }
@@ -335,7 +337,11 @@ pub async fn open_pipeline(
     Ok((pipeline, open(state, caller, &target).await?))
 }
 
-async fn parsed(state: &AppState, config: &ConfigVersion) -> Result<Document> {
+/// A kept config as a document.
+///
+/// # Errors
+/// When the text does not open, or is not YAML.
+pub async fn parsed(state: &AppState, config: &ConfigVersion) -> Result<Document> {
     let text = config.open(&state.keys)?;
     let parsed = tokio::task::spawn_blocking(move || Document::parse(text.expose())).await;
     Ok(parsed.map_err(|error| Error::internal("read a config", error))??)

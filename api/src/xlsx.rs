@@ -1,12 +1,14 @@
 //! Workbooks of rows: one sheet, written to a file row by row, so that any number of rows needs little memory.
 
 use std::fs::File;
-use std::io::{self, Seek, SeekFrom};
+use std::io::{Seek, SeekFrom};
 use std::path::Path;
 
-use elt_shared::target::{PageColumn, TableRows, TargetError};
-use rust_xlsxwriter::{Workbook, Worksheet, XlsxError};
+use elt_shared::target::{PageColumn, TableRows};
+use rust_xlsxwriter::{Workbook, Worksheet};
 use tokio_util::sync::CancellationToken;
+
+use crate::write_error::WriteError;
 
 /// Rows of a sheet of Excel, without the one with the names of the columns.
 pub const MOST_ROWS: u64 = 1_048_575;
@@ -17,38 +19,13 @@ const EXACT_DIGITS: usize = 15;
 /// The largest and the smallest number that Excel keeps.
 const MAGNITUDES: std::ops::RangeInclusive<f64> = 2.23e-308..=9.99e307;
 
-/// Why a workbook was not written.
-#[derive(Debug, thiserror::Error)]
-pub enum WriteError {
-    /// A value does not fit into a cell, and cut it would be another one.
-    #[error("the column {column} has a value of {characters} characters, and a cell of Excel holds {MOST_CHARACTERS}")]
-    CellTooLong {
-        /// Its name.
-        column: String,
-        /// Length of the text in units of UTF-16, which is how Excel counts its limit.
-        characters: usize,
-    },
-    /// Reading the rows failed, or they have more bytes than an export may have.
-    #[error(transparent)]
-    Rows(#[from] TargetError),
-    /// The file could not be written.
-    #[error("could not write the workbook")]
-    Write(#[from] XlsxError),
-    /// The file could not be made or read.
-    #[error("could not write the workbook")]
-    Disk(#[from] io::Error),
-    /// The client has gone away.
-    #[error("the client has gone away")]
-    Stopped,
-}
-
 /// Writes rows as a workbook into a file in `folder` that has no name, and returns it from its beginning. Blocks until the
 /// rows end; `stop` ends it after the batch at hand.
 ///
 /// # Errors
 /// As [`WriteError`] lists them.
 pub fn write(folder: &Path, rows: TableRows, stop: &CancellationToken) -> Result<File, WriteError> {
-    let TableRows { columns, mut batches } = rows;
+    let TableRows { columns, mut batches, .. } = rows;
     let mut workbook = Workbook::new();
     workbook.set_tempdir(folder)?;
     // A sheet may have more than 4 GiB of XML.
@@ -93,7 +70,7 @@ fn cell(sheet: &mut Worksheet, at: (u32, u16), column: &PageColumn, value: Optio
 fn text(sheet: &mut Worksheet, at: (u32, u16), column: &PageColumn, value: &str) -> Result<(), WriteError> {
     let characters = if value.len() > MOST_CHARACTERS { value.encode_utf16().count() } else { 0 };
     if characters > MOST_CHARACTERS {
-        return Err(WriteError::CellTooLong { column: column.name.clone(), characters });
+        return Err(WriteError::CellTooLong { column: column.name.clone(), characters, most: MOST_CHARACTERS });
     }
     sheet.write_string(at.0, at.1, value)?;
     Ok(())

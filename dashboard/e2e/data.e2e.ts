@@ -143,6 +143,7 @@ test('what is shown can be exported as CSV', async ({ admin: page }) => {
     page.getByRole('button', { name: 'Export CSV' }).click(),
   ]);
   expect(file.suggestedFilename()).toBe('cities.csv');
+  expect(file.url(), 'the browser writes it to the disk as it arrives').toMatch(/\/data-view\?.*&ticket=/);
   const lines = readFileSync(await file.path(), 'utf8')
     .trimEnd()
     .split('\n');

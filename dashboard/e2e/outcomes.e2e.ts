@@ -11,7 +11,7 @@ function yamlOf(name: string, folder: string, more = ''): string {
   return `name: ${name}\nsources:\n  - type: local\n    path: ${folder}\ntarget:\n  table: ${name}\n${more}`;
 }
 
-test('rejected rows and files left out are counted wherever runs are listed', async ({ admin: page }) => {
+test('rejected rows and skipped files are counted wherever runs are listed', async ({ admin: page }) => {
   const folder = put('part/a.csv', 'id,amount\n1,1.00\nx,2.00\ny,3.00\n4,four\n5,5.00\n');
   put('part/notes.csv', Buffer.from([0x50, 0x4b, 3, 4, 0, 0, 0, 0]).toString('latin1'));
   const run = await runOnce(yamlOf('part_loaded', folder, SCHEMA));
@@ -21,7 +21,7 @@ test('rejected rows and files left out are counted wherever runs are listed', as
   const row = page.getByRole('row', { name: /part_loaded/ });
   await expect(row).toContainText('With warnings');
   await expect(row).toContainText('3 rows rejected');
-  await expect(row).toContainText('1 file left out');
+  await expect(row).toContainText('1 file skipped');
   await expect(row).not.toContainText(/Succeeded|Clean/);
 
   await page.goto('/ui/admin');

@@ -92,6 +92,18 @@ test('the quarantine says who rejected rows, and counts and filters all of them'
   await page.getByLabel('Choose all rows shown').uncheck();
   await ids.click();
   await expect(page.getByText('50 of 131 shown')).toBeVisible();
+
+  await page.getByLabel('Choose all rows shown').check();
+  await expect(page.getByRole('button', { name: 'Replay 50' })).toBeEnabled();
+  await expectAccessible(page, 'the quarantine with all rows shown chosen');
+  await page.getByRole('button', { name: 'Choose every row of the run that matches' }).click();
+  await page.getByRole('button', { name: 'Replay 131' }).click();
+  await page.getByRole('alertdialog').getByRole('button', { name: 'Replay' }).click();
+  await expect(page).toHaveURL(/\/ui\/runs\//);
+  const replay = page.url().split('/').at(-1) ?? '';
+  await expect
+    .poll(async () => (await call<{ rows_quarantined: number }>('GET', `/runs/${replay}`)).rows_quarantined)
+    .toBe(131);
 });
 
 test('what a run loaded can be taken back', async ({ admin: page }) => {

@@ -59,20 +59,31 @@ test('a user finds a shared table, filters it, saves the filter and exports it',
   await expect(page.getByText('1–2 of 2')).toBeVisible();
   await expectAccessible(page, 'a shared table');
 
-  const exported = async (format: string): Promise<{ name: string; path: string }> => {
+  await page.getByRole('button', { name: 'Profile of city: 0 % missing, 2 different of 3 rows' }).click();
+  const profile = page.getByRole('dialog');
+  await expect(profile.getByRole('region', { name: 'Commonest values' })).toContainText('Oslo');
+  await expect(profile.getByText('Last runs')).toHaveCount(0);
+  await expectAccessible(page, 'the profile of a shared column');
+  await profile.getByRole('button', { name: 'Close' }).click();
+
+  const exported = async (format: string): Promise<{ name: string; path: string; url: string }> => {
     await page.getByRole('button', { name: 'Export' }).click();
     const [file] = await Promise.all([
       page.waitForEvent('download'),
       page.getByRole('menuitem', { name: format }).click(),
     ]);
-    return { name: file.suggestedFilename(), path: await file.path() };
+    return { name: file.suggestedFilename(), path: await file.path(), url: file.url() };
   };
   const csv = await exported('CSV');
   expect(csv.name).toBe(`${NAME}.csv`);
+  expect(csv.url, 'the browser writes it to the disk as it arrives').toMatch(/\/shared-tables\/.*&ticket=/);
   expect(readFileSync(csv.path, 'utf8').trim().split('\n')).toHaveLength(3);
   const workbook = await exported('Excel (xlsx)');
   expect(workbook.name).toBe(`${NAME}.xlsx`);
   expect(readFileSync(workbook.path).subarray(0, 2).toString()).toBe('PK');
+  const parquet = await exported('Parquet');
+  expect(parquet.name).toBe(`${NAME}.parquet`);
+  expect(readFileSync(parquet.path).subarray(0, 4).toString()).toBe('PAR1');
 
   await page.getByRole('button', { name: 'Delete the saved filter only Oslo' }).click();
   await expect(page.getByRole('button', { name: 'Save filter…' })).toBeVisible();

@@ -24,11 +24,12 @@ const FOR_ALL: [&str; 9] = [
 const LOGINS: [&str; 2] = ["/auth/login", "/auth/oidc/token"];
 
 /// Operations every user may use.
-const FOR_USERS: [&str; 29] = [
+const FOR_USERS: [&str; 31] = [
     "GET /shared-tables",
     "GET /shared-tables/{name}/tables",
     "GET /shared-tables/{name}/rows",
     "GET /shared-tables/{name}/export",
+    "GET /shared-tables/{name}/profile",
     "GET /shared-tables/{name}/filters",
     "PUT /shared-tables/{name}/filters/{filter}",
     "DELETE /shared-tables/{name}/filters/{filter}",
@@ -43,6 +44,7 @@ const FOR_USERS: [&str; 29] = [
     "POST /configs/validate",
     "GET /configs/schema",
     "POST /data-view",
+    "POST /downloads",
     "GET /coverage-report",
     "GET /auth/me",
     "POST /auth/logout",
@@ -104,7 +106,7 @@ async fn every_operation_is_closed_to_those_it_is_not_for() {
 }
 
 /// Operations that an API token which is bound to pipelines may use. They check the pipeline of what they touch.
-const ON_PIPELINES: [&str; 60] = [
+const ON_PIPELINES: [&str; 62] = [
     "DELETE /pipelines/{name}/files/{file}",
     "DELETE /pipelines/{name}/state",
     "DELETE /shared-tables/{name}/filters/{filter}",
@@ -115,6 +117,7 @@ const ON_PIPELINES: [&str; 60] = [
     "GET /configs/diff",
     "GET /configs/schema",
     "GET /configs/{id}",
+    "GET /data-view",
     "GET /inboxes",
     "GET /pipelines",
     "GET /pipelines/{name}",
@@ -136,6 +139,7 @@ const ON_PIPELINES: [&str; 60] = [
     "GET /shared-tables",
     "GET /shared-tables/{name}/export",
     "GET /shared-tables/{name}/filters",
+    "GET /shared-tables/{name}/profile",
     "GET /shared-tables/{name}/rows",
     "GET /shared-tables/{name}/tables",
     "POST /backfills",
@@ -254,6 +258,7 @@ fn requests_about_orders(run: &str, config: i64, schedule: &str, yaml: &str) -> 
         get("/shared-tables/orders/tables".into()),
         get("/shared-tables/orders/rows".into()),
         get("/shared-tables/orders/export".into()),
+        get("/shared-tables/orders/profile".into()),
         get("/shared-tables/orders/filters".into()),
         ("PUT /shared-tables/orders/filters/new".into(), json!({ "filter": [] })),
         ("DELETE /shared-tables/orders/filters/new".into(), Value::Null),
@@ -266,6 +271,7 @@ fn requests_about_orders(run: &str, config: i64, schedule: &str, yaml: &str) -> 
         get(format!("/quarantine?run_id={run}")),
         get(format!("/quarantine?config_id={config}")),
         get(format!("/quarantine/export?run_id={run}")),
+        get(format!("/data-view?config_id={config}")),
         post(format!("/data-view?config_id={config}"), Value::Null),
         post("/data-view".into(), json!(yaml)),
         post("/upload-config".into(), json!(yaml)),

@@ -224,9 +224,12 @@ async fn an_export_that_is_cut_says_so_in_every_format() {
     let bytes = app.get("/shared-tables/orders/export?format=xlsx").as_user().open().await;
     assert_eq!(bytes.headers()["elt-export-cut"], "2");
     assert_eq!(bytes.headers()["content-disposition"], "attachment; filename=\"orders-first-2-rows.xlsx\"");
+    let bytes = app.get("/shared-tables/orders/export?format=parquet").as_user().open().await;
+    assert_eq!(bytes.headers()["elt-export-cut"], "2");
+    assert_eq!(bytes.headers()["content-disposition"], "attachment; filename=\"orders-first-2-rows.parquet\"");
     let admin = app.post("/data-view?format=csv").yaml("target: {table: orders}\n").await;
     assert_eq!(admin.header("elt-export-cut"), "2", "exports of the data view say so as well");
-    assert_eq!(export("format=parquet").await.problem(400)["code"], "invalid_query");
+    assert_eq!(export("format=avro").await.problem(400)["code"], "invalid_query");
 
     sqlx::raw_sql("update orders set name = repeat('x', 700000) where id < 3")
         .execute(&app.target)
@@ -239,8 +242,10 @@ async fn an_export_that_is_cut_says_so_in_every_format() {
     assert_eq!(long["code"], "export_too_large");
     let detail = "the column name has a value of 700000 characters, and a cell of Excel holds 32767";
     assert_eq!(long["detail"], detail);
-    let large = export("format=xlsx&columns=name,amount&filter=id:lt:3").await.problem(422);
-    assert_eq!(large["code"], "export_too_large");
+    for format in ["xlsx", "parquet"] {
+        let large = export(&format!("format={format}&columns=name,amount&filter=id:lt:3")).await.problem(422);
+        assert_eq!(large["code"], "export_too_large", "{format}");
+    }
 }
 
 #[tokio::test]

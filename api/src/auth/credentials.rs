@@ -20,6 +20,7 @@ use crate::metrics::RefusedToken;
 use crate::tokens::Claims;
 
 use super::caller::{Caller, Credential};
+use super::ticket;
 
 /// The caller, noted for the audit.
 pub(super) async fn caller_of<S>(parts: &mut Parts, state: &S) -> Result<Caller>
@@ -38,7 +39,13 @@ where
 
 /// Role, lock-out, logout and revocation are read from the database at every request: they count at once.
 async fn authenticate(parts: &Parts, state: &AppState) -> Result<Caller> {
-    let header = parts.headers.get(AUTHORIZATION).ok_or(Error::Unauthorized("you are not logged in"))?;
+    let Some(header) = parts.headers.get(AUTHORIZATION) else {
+        let Some((address, ticket)) = ticket::of(parts) else {
+            return Err(Error::Unauthorized("you are not logged in"));
+        };
+        let claims = state.tokens.check_ticket(ticket, address).map_err(Error::Unauthorized)?;
+        return session(claims, state).await;
+    };
     let token = header
         .to_str()
         .ok()
@@ -49,7 +56,11 @@ async fn authenticate(parts: &Parts, state: &AppState) -> Result<Caller> {
     if token.starts_with(api_token::PREFIX) {
         return program(token, parts.extensions.get::<ClientIp>().copied(), state).await;
     }
-    let claims = state.tokens.check(token).map_err(Error::Unauthorized)?;
+    session(state.tokens.check(token).map_err(Error::Unauthorized)?, state).await
+}
+
+/// The person of a session that has not ended.
+async fn session(claims: Claims, state: &AppState) -> Result<Caller> {
     let found = users::find_by_token(&state.db, &claims.sub, claims.jti).await?;
     let SessionUser { user, is_note_due } = found
         .filter(|found| session_counts(&found.user, &claims))

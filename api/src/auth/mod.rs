@@ -11,6 +11,7 @@
 
 mod caller;
 mod credentials;
+pub(crate) mod ticket;
 
 use std::marker::PhantomData;
 use std::ops::Deref;

@@ -9,6 +9,7 @@ mod channels;
 mod configs;
 mod coverage;
 mod data_view;
+mod downloads;
 mod events;
 pub(crate) mod health;
 mod inboxes;
@@ -54,6 +55,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(preview::router())
         .merge(coverage::router())
         .merge(data_view::router())
+        .merge(downloads::router())
         .merge(shares::router())
         .merge(shared_tables::router())
         .merge(known_hosts::router())

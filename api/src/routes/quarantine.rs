@@ -17,6 +17,7 @@ use uuid::Uuid;
 use super::{configs, runs};
 use crate::AppState;
 use crate::audit::{AuditNote, Origin};
+use crate::auth::ticket::TicketParameter;
 use crate::auth::{AdminData, Caller, OnPipelines, Trigger};
 use crate::error::{Error, Problem, Result};
 use crate::extract::{Json, Params};
@@ -208,7 +209,8 @@ async fn reasons(
 }
 
 /// Rejected rows as a file, to mend and load again.
-#[utoipa::path(get, path = "/quarantine/export", tag = "quarantine", security(("token" = []), ("api_token" = ["data"])), params(QuarantineQuery),
+#[utoipa::path(get, path = "/quarantine/export", tag = "quarantine", security(("token" = []), ("api_token" = ["data"])),
+    params(QuarantineQuery, TicketParameter),
     responses((status = 200, content_type = "text/csv", body = String), (status = 404, body = Problem),
     (status = 429, body = Problem), (status = 502, body = Problem), (status = 503, body = Problem)))]
 async fn export(

@@ -74,3 +74,41 @@ pub async fn newest(
     .fetch_all(db)
     .await
 }
+
+/// The newest profile of the runs of one config version, if all rows that it is about are still in the table as they were
+/// delivered. `table` keeps only runs into this table. `None`: there is no such profile.
+///
+/// What rows were changed or removed since is read from the runs into the table: an update or a deletion by a later run, and an
+/// undo. `without_duplicates`: the run must have stored every row that it delivered.
+pub async fn still_true(
+    db: impl PgExecutor<'_>,
+    config: i64,
+    table: Option<&str>,
+    without_duplicates: bool,
+) -> sqlx::Result<Option<StoredProfile>> {
+    sqlx::query_as(
+        "select p.run_id, p.target_table, r.finished_at, p.profile
+         from (select * from runs
+               where config_id = $1 and kind = 'run' and state = 'succeeded' and target_key is not null
+                 and ($2::text is null or target_table = $2)
+                 and exists (select from run_profiles where run_id = runs.id)
+               order by id desc limit 1) r
+         join run_profiles p on p.run_id = r.id
+         where (not $3 or r.rows_duplicate = 0)
+           and not exists (
+               select from runs later
+               where later.target_key = r.target_key and later.kind in ('run', 'replay') and later.state = 'succeeded'
+                 and later.id <> r.id and later.finished_at >= r.finished_at
+                 and (later.rows_updated > 0 or (later.report ->> 'rows_deleted')::bigint > 0))
+           and not exists (
+               select from runs loaded join runs undo on undo.subject_id = loaded.id
+               where loaded.target_key = r.target_key and loaded.kind in ('run', 'replay') and loaded.state = 'succeeded'
+                 and undo.kind = 'undo' and undo.state in ('running', 'succeeded')
+                 and coalesce(undo.finished_at, now()) >= r.finished_at)",
+    )
+    .bind(config)
+    .bind(table)
+    .bind(without_duplicates)
+    .fetch_optional(db)
+    .await
+}

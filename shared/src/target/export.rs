@@ -70,6 +70,11 @@ impl Selection {
         let fields: Vec<_> = self.columns.iter().map(field).collect();
         format!("select {} {}", fields.join(", "), self.rest)
     }
+
+    /// A query over all rows of the selection, named `selected`.
+    pub(super) fn over(&self, fields: &str) -> String {
+        format!("select {fields} from ({}) selected", self.sql(|column| quote_ident(&column.name)))
+    }
 }
 
 /// The rows of a query as CSV with a header, without the query's limit. The connection is closed when the export ends,

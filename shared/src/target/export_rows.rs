@@ -1,5 +1,7 @@
 //! All rows of the data view as values, in batches, for files that elt writes itself.
 
+use std::time::Instant;
+
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 use tokio::sync::mpsc;
@@ -7,6 +9,7 @@ use tokio::time::timeout;
 
 use super::export::Selection;
 use super::page::filter_error;
+use super::value_ranges::{self, ValueRange};
 use super::{Export, Exported, PageColumn, PageQuery, TableRef, TargetError, quote_ident};
 
 /// Batches on their way to the writer.
@@ -25,8 +28,19 @@ pub type Batch = Vec<Vec<Option<String>>>;
 pub struct TableRows {
     /// The columns of the rows, in order.
     pub columns: Vec<PageColumn>,
+    /// What each column holds, in the same order. Empty unless it was asked for.
+    pub ranges: Vec<ValueRange>,
     /// Batches, and at last an error if the rows did not end by themselves.
     pub batches: mpsc::Receiver<Result<Batch, TargetError>>,
+}
+
+/// Whether the columns are measured before the rows are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Measure {
+    /// They are not.
+    Nothing,
+    /// [`TableRows::ranges`] says what each column holds, for a file whose types have to hold every value.
+    Ranges,
 }
 
 /// The rows of a query, without the query's limit. Reading ends when the receiver is dropped; `held` is dropped when it has
@@ -40,21 +54,29 @@ pub async fn export_rows<H: Send + 'static>(
     table: &TableRef,
     query: &PageQuery,
     export: Export,
+    measure: Measure,
 ) -> Result<Exported<TableRows>, TargetError> {
+    let begun = Instant::now();
     let selection = Selection::begin(&mut connection, table, query, &export).await?;
+    let ranges = match measure {
+        Measure::Nothing => Vec::new(),
+        // In the transaction that reads the rows as well, so that both are about the same rows.
+        Measure::Ranges => value_ranges::measure(&mut connection, &selection).await?,
+    };
+    let longest = export.longest.saturating_sub(begun.elapsed());
     let sql = selection.sql(|column| format!("{}::text", quote_ident(&column.name)));
     let (sender, batches) = mpsc::channel(BATCHES);
     tokio::spawn(async move {
         let _held = held;
         let reading = read(&mut connection, sql, &sender, export.max_mib);
-        let ended = timeout(export.longest, reading).await.unwrap_or(Err(TargetError::ExportEnded));
+        let ended = timeout(longest, reading).await.unwrap_or(Err(TargetError::ExportEnded));
         if let Err(error) = ended {
             // This fails when the reader has gone away, who then needs no reason.
             let _ = sender.send(Err(error)).await;
         }
     });
     let Selection { columns, cut, .. } = selection;
-    Ok(Exported { cut, rows: TableRows { columns, batches } })
+    Ok(Exported { cut, rows: TableRows { columns, ranges, batches } })
 }
 
 /// Reads through a cursor, because the rows of one answer of a target are bounded.

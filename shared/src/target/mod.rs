@@ -9,6 +9,7 @@
 //! - [`table`]: where a table is, what it is, and its columns
 //! - [`page`]: sorted, filtered pages for the data view
 //! - `groups`: rows counted by their values
+//! - `value_ranges`: what the columns of an export hold
 //! - `values`: what a query of a config selects
 //! - [`export`]: all rows of the data view as CSV; `export_rows`: as values
 //! - [`source_state`]: the cursors of incremental sources
@@ -30,6 +31,7 @@ mod standing;
 mod table;
 mod through_pooler;
 mod tls;
+mod value_ranges;
 mod values;
 
 pub(crate) use address::percent_decoded;
@@ -37,7 +39,7 @@ pub use address::{AddressProblem, Author, CertificateFiles, Host, TargetAddress,
 pub use connect::{connect, connect_evenly, connect_watched, hung_up};
 pub use error::TargetError;
 pub use export::{Export, Exported, export_csv};
-pub use export_rows::{Batch, TableRows, export_rows};
+pub use export_rows::{Batch, Measure, TableRows, export_rows};
 pub use groups::{Group, count_groups};
 pub use guard::AnswerLimits;
 pub use page::{Compare, Filter, Page, PageColumn, PageQuery, Sort, read_page};
@@ -45,4 +47,5 @@ pub use place::TargetPlace;
 pub use quote::{quote_ident, quote_literal};
 pub use table::{Existing, TableColumn, TableKind, TableRef};
 pub(crate) use tls::{is_certificates, is_private_key};
+pub use value_ranges::ValueRange;
 pub use values::{SelectedValue, select_values};

@@ -16,13 +16,15 @@ use uuid::Uuid;
 use super::find;
 use crate::AppState;
 use crate::audit::Origin;
+use crate::auth::ticket::TicketParameter;
 use crate::auth::{AdminData, OnPipelines};
 use crate::download;
 use crate::error::{Error, Problem, Result};
 use crate::extract::Path;
 
 /// The combined output a run wrote: all its rows as they were validated, as CSV, Parquet or NDJSON.
-#[utoipa::path(get, path = "/runs/{id}/csv", tag = "runs", security(("token" = []), ("api_token" = ["data"])), responses(
+#[utoipa::path(get, path = "/runs/{id}/csv", tag = "runs", security(("token" = []), ("api_token" = ["data"])),
+    params(TicketParameter), responses(
     (status = 200, content(
         (String = "text/csv"), (String = "application/vnd.apache.parquet"), (String = "application/x-ndjson"),
         (String = "application/gzip"), (String = "application/zstd"))),

@@ -33,7 +33,11 @@ pub async fn require(state: &AppState, caller: &Caller, pipeline: &str) -> Resul
 /// As [`require`]; 502 when the config cannot be used.
 pub async fn target(state: &AppState, caller: &Caller, pipeline: &str) -> Result<TargetConfig> {
     let config = require(state, caller, pipeline).await?;
-    let target = targets::shared_target(state, &config).await;
+    target_of(state, &config, pipeline).await
+}
+
+async fn target_of(state: &AppState, config: &ConfigVersion, pipeline: &str) -> Result<TargetConfig> {
+    let target = targets::shared_target(state, config).await;
     target.map_err(|error| match error {
         // The control database is away, which concerns all requests alike.
         Error::GaveWay | Error::NoConnection | Error::Unavailable(_) => error,
@@ -51,7 +55,22 @@ pub async fn open(
     pipeline: &str,
     parameters: &[(String, String)],
 ) -> Result<(OpenTarget, PageQuery)> {
-    let target = target(state, caller, pipeline).await?;
+    let config = require(state, caller, pipeline).await?;
+    open_version(state, caller, &config, parameters).await
+}
+
+/// The same for a config version that [`require`] has found.
+///
+/// # Errors
+/// As [`open`].
+pub async fn open_version(
+    state: &AppState,
+    caller: &Caller,
+    config: &ConfigVersion,
+    parameters: &[(String, String)],
+) -> Result<(OpenTarget, PageQuery)> {
+    let pipeline = config.name.as_str();
+    let target = target_of(state, config, pipeline).await?;
     let named = parameters.iter().find(|(key, _)| key == "table").map(|(_, table)| table.as_str());
     let target = match named {
         Some(table) => of_table(state, pipeline, &target, table).await?,
@@ -73,11 +92,16 @@ async fn of_table(state: &AppState, pipeline: &str, target: &TargetConfig, table
     }
 }
 
+/// Whether a column is one that elt adds.
+pub fn is_internal(column: &str) -> bool {
+    column.starts_with(INTERNAL)
+}
+
 fn refuse_internal(query: &PageQuery) -> Result<(), TargetError> {
     let sorted = query.sort.iter().map(|sort| &sort.column);
     let filtered = query.filters.iter().map(|filter| &filter.column);
     let mut named = query.columns.iter().flatten().chain(sorted).chain(filtered);
-    match named.find(|column| column.starts_with(INTERNAL)) {
+    match named.find(|column| is_internal(column)) {
         Some(column) => Err(TargetError::NoColumn { column: column.clone() }),
         None => Ok(()),
     }

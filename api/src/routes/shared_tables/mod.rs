@@ -4,6 +4,7 @@
 mod access;
 mod export;
 mod filters;
+mod profile;
 
 use axum::extract::State;
 use chrono::{DateTime, Utc};
@@ -27,6 +28,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(tables))
         .routes(routes!(rows))
         .routes(routes!(export::export))
+        .routes(routes!(profile::profile))
         .routes(routes!(filters::filters))
         .routes(routes!(filters::save_filter, filters::remove_filter))
 }

@@ -56,6 +56,7 @@ const WORDS: Record<string, string | undefined> = {
   'PUT /secrets/{name}': 'Stored a secret',
   'DELETE /secrets/{name}': 'Deleted a secret',
   'POST /service-accounts': 'Added a service account',
+  'GET /data-view': 'Exported rows of a table',
   'GET /shared-tables/{name}/export': 'Exported rows of a shared table',
   'PUT /shared-tables/{name}/filters/{filter}': 'Saved a filter',
   'DELETE /shared-tables/{name}/filters/{filter}': 'Deleted a saved filter',

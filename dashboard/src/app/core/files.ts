@@ -12,6 +12,14 @@ export function download(name: string, content: string | Blob, type = 'text/plai
   setTimeout(() => URL.revokeObjectURL(address), 60_000);
 }
 
+/** Has the browser download what a link answers with, under the name the server gives it. */
+export function follow(address: string): void {
+  const link = document.createElement('a');
+  link.href = address;
+  link.download = '';
+  link.click();
+}
+
 /** Saves the file that the server answered with, under the name the server gave it. */
 export function saveAnswer(answer: HttpResponse<Blob>, otherwise: string): void {
   const name = /filename="?([^";]+)/.exec(answer.headers.get('content-disposition') ?? '')?.[1];

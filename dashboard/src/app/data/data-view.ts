@@ -7,7 +7,7 @@ import { map } from 'rxjs';
 import { Condition, DataApi, DataPage, FileFormat, Target } from '../core/api/data';
 import { ColumnProfile } from '../core/api/models';
 import { ProfilesApi } from '../core/api/profiles';
-import { saveAnswer } from '../core/files';
+import { follow, saveAnswer } from '../core/files';
 import { count } from '../core/format';
 import { query } from '../core/query';
 import { Session } from '../core/session';
@@ -127,9 +127,12 @@ export class DataView {
   protected readonly profile = query(
     () => {
       const target = this.target();
-      return target !== undefined && 'config' in target ? target : undefined;
+      return target === undefined || 'yaml' in target ? undefined : target;
     },
-    ({ config, table }) => this.profiles.newest(config, table),
+    (target) =>
+      'shared' in target
+        ? this.profiles.ofShared(target.shared, target.table)
+        : this.profiles.newest(target.config, target.table),
   );
   /** The rows on the page. They stay visible while the next page of the same table loads. */
   protected readonly shown = computed<Shown | undefined>(() => this.page.value());
@@ -196,9 +199,9 @@ export class DataView {
 
   protected openProfile(column: ColumnProfile): void {
     const newest = this.profile.value();
-    if (newest?.view === undefined) return;
-    const { pipeline, view } = newest;
-    const data: ProfileSubject = { pipeline, table: view.table, column, rows: view.profile?.rows ?? 0 };
+    if (newest?.profile === undefined) return;
+    const { pipeline, table, profile, hasHistory } = newest;
+    const data: ProfileSubject = { pipeline, table, column, rows: profile.rows ?? 0, hasHistory };
     this.dialog.open(ProfileDialog, { data, width: '720px' });
   }
 
@@ -251,8 +254,15 @@ export class DataView {
     const target = this.target();
     if (target === undefined) return;
     const { sort, conditions, internal } = this.look();
-    const rows = this.api.file(target, { sort, conditions, internal }, format);
-    this.download.send(rows, (answer) => {
+    const asked = { sort, conditions, internal };
+    if (format === 'csv' && !('yaml' in target)) {
+      this.download.send(this.api.csvLink(target, asked), ({ address }) => {
+        follow(address);
+        this.toaster.say('The browser downloads the file. Its name says so when the table has more rows.');
+      });
+      return;
+    }
+    this.download.send(this.api.file(target, asked, format), (answer) => {
       saveAnswer(answer, `rows.${format}`);
       const cut = answer.headers.get('elt-export-cut');
       if (cut !== null)

@@ -18,6 +18,8 @@ import { Pauses } from './pauses';
 
 const AGAIN_MS = 5000;
 const LATEST = 8;
+/** Places of the tiles while their numbers load. */
+const TILES = [1, 2, 3, 4, 5, 6];
 
 /** The start page of admins: numbers, alerts, the next runs and the latest ones. */
 @Component({
@@ -87,6 +89,7 @@ export class Overview {
     () => this.numbers.value()?.days.some((day) => day.rows_inserted > 0) ?? false,
   );
 
+  protected readonly tiles = TILES;
   protected readonly count = count;
   protected readonly duration = duration;
   protected readonly tookMs = tookMs;

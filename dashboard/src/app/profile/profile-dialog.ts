@@ -19,6 +19,8 @@ export interface ProfileSubject {
   table?: string;
   column: ColumnProfile;
   rows: number;
+  /** Whether the profiles of earlier runs can be read. */
+  hasHistory: boolean;
 }
 
 const RUNS = 20;
@@ -38,7 +40,7 @@ export class ProfileDialog {
   protected readonly column = this.subject.column;
   protected readonly values = this.subject.rows - (this.column.nulls ?? 0);
   protected readonly history = query(
-    () => this.subject,
+    () => (this.subject.hasHistory ? this.subject : undefined),
     ({ pipeline, table, column }) => this.api.history(pipeline, { table, column: column.name, limit: RUNS }),
   );
   /** The runs that had the column, newest first. */

@@ -102,7 +102,8 @@ export class RunProfile {
 
   protected open(column: ColumnProfile): void {
     const { name: pipeline, target_table: table } = this.run();
-    const data: ProfileSubject = { pipeline, table, column, rows: this.profile()?.rows ?? 0 };
+    const rows = this.profile()?.rows ?? 0;
+    const data: ProfileSubject = { pipeline, table, column, rows, hasHistory: true };
     this.dialog.open(ProfileDialog, { data, width: '720px' });
   }
 }

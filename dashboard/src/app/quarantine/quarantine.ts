@@ -1,9 +1,10 @@
 import { ChangeDetectionStrategy, Component, computed, inject, input, linkedSignal } from '@angular/core';
 import { Router, RouterLink } from '@angular/router';
+import { EMPTY, expand, reduce, take } from 'rxjs';
 
-import { QuarantineReason, QuarantinedRow } from '../core/api/models';
+import { QuarantinePage, QuarantineReason, QuarantinedRow } from '../core/api/models';
 import { QuarantineApi, QuarantineFilter } from '../core/api/quarantine';
-import { saveAnswer } from '../core/files';
+import { follow } from '../core/files';
 import { count, plural } from '../core/format';
 import { paged } from '../core/paged';
 import { Submission } from '../core/submission';
@@ -23,6 +24,9 @@ import { ViewMenu } from '../shared/view-menu';
 import { RejectingRuns } from './rejecting-runs';
 
 const LIMIT = 50;
+/** Rows that are read at once to choose all, and the most that one replay takes by their ids. */
+const READ = 250;
+const MOST = 10_000;
 
 /** Rejected rows: their contents, why they were rejected, and replaying them. */
 @Component({
@@ -92,12 +96,21 @@ export class Quarantine {
   protected readonly allChosen = computed(
     () => this.replayable().length > 0 && this.replayable().every((id) => this.chosen().includes(id)),
   );
+  /** Whether all rows shown are chosen, and the run has more of them. */
+  protected readonly canChooseEvery = computed(
+    () =>
+      this.run() !== undefined &&
+      this.allChosen() &&
+      this.list.hasMore() &&
+      this.chosen().length === this.replayable().length,
+  );
   protected readonly chosen = linkedSignal<unknown, readonly number[]>({
     source: this.filter,
     computation: () => [],
   });
   /** Rows of one run can be replayed together. */
   protected readonly chosenRun = computed(() => {
+    if (this.run() !== undefined) return this.chosen().length > 0 ? this.run() : undefined;
     const runs = new Set(this.rowsChosen().map((row) => row.run_id));
     return runs.size === 1 ? [...runs][0] : undefined;
   });
@@ -138,6 +151,23 @@ export class Quarantine {
     this.chosen.set(this.allChosen() ? [] : this.replayable());
   }
 
+  /** Chooses all rows of the run that match, also those that are not shown, up to as many as one replay takes. */
+  protected chooseEvery(): void {
+    const filter = this.filter();
+    if (filter === undefined) return;
+    const only = { ...filter, open: true };
+    const every = this.api.list(only, READ).pipe(
+      expand((page) => (page.next ? this.api.list(only, READ, page.next) : EMPTY)),
+      take(MOST / READ),
+      reduce<QuarantinePage, number[]>((ids, page) => [...ids, ...page.data.map((row) => row.id)], []),
+    );
+    this.submission.send(every, (ids) => {
+      this.chosen.set(ids.slice(0, MOST));
+      if (ids.length >= MOST)
+        this.toaster.say(`${count(MOST)} rows are chosen, as many as one replay takes.`);
+    });
+  }
+
   protected choose(row: QuarantinedRow): void {
     this.chosen.update((chosen) => toggled(chosen, row.id));
   }
@@ -166,7 +196,7 @@ export class Quarantine {
   protected save(): void {
     const filter = this.filter();
     if (filter === undefined) return;
-    this.submission.send(this.api.csv(filter), (answer) => saveAnswer(answer, 'quarantine.csv'));
+    this.submission.send(this.api.csvLink(filter), ({ address }) => follow(address));
   }
 
   private rowsChosen(): QuarantinedRow[] {

@@ -30,7 +30,7 @@ export function factsOf(a: Run, b: Run): Pair[] {
     both('Updated rows', (run) => count(run.rows_updated)),
     both('Duplicates', (run) => count(run.rows_duplicate)),
     both('Rejected rows', (run) => count(run.rows_quarantined)),
-    both('Files left out', (run) => count(run.files_left_out)),
+    both('Files skipped', (run) => count(run.files_left_out)),
   ];
 }
 

@@ -30,7 +30,7 @@ const SHOWN = 5;
             </p>
           }
           @if (report().left_out.length > 0) {
-            <p>{{ plural(report().left_out_total, 'file was', 'files were') }} left out:</p>
+            <p>{{ plural(report().left_out_total, 'file was', 'files were') }} skipped:</p>
             <ul class="dots">
               @for (file of files(); track $index) {
                 <li>

@@ -130,7 +130,7 @@ describe('run words', () => {
   it('count what a run lost', () => {
     expect(lossWords(run({}))).toBeUndefined();
     expect(lossWords(run({ rows_quarantined: 248, files_left_out: 1 }))).toBe(
-      '248 rows rejected · 1 file left out',
+      '248 rows rejected · 1 file skipped',
     );
   });
 });

@@ -73,11 +73,11 @@ function shownOutcome(run: Shown): ShownState {
   }
 }
 
-/** The rows and files that a run did not load: `248 rows rejected · 1 file left out`. `undefined` when it loaded all. */
+/** The rows and files that a run did not load: `248 rows rejected · 1 file skipped`. `undefined` when it loaded all. */
 export function lossWords(run: Run): string | undefined {
   const parts = [];
   if (run.rows_quarantined) parts.push(`${plural(run.rows_quarantined, 'row')} rejected`);
-  if (run.files_left_out) parts.push(`${plural(run.files_left_out, 'file')} left out`);
+  if (run.files_left_out) parts.push(`${plural(run.files_left_out, 'file')} skipped`);
   return parts.length === 0 ? undefined : parts.join(' · ');
 }
 

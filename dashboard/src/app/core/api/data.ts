@@ -2,9 +2,12 @@ import { HttpClient, HttpParams, HttpResponse } from '@angular/common/http';
 import { Injectable, inject } from '@angular/core';
 import { Observable } from 'rxjs';
 
+import { DownloadsApi } from './downloads';
 import { dataDataView$FormData } from './generated/fn/data/data-data-view-form-data';
+import { dataExportOfConfig } from './generated/fn/data/data-export-of-config';
 import { sharedTablesExport$Csv } from './generated/fn/shared-tables/shared-tables-export-csv';
 import { sharedTablesRows } from './generated/fn/shared-tables/shared-tables-rows';
+import { DownloadLink } from './generated/models/download-link';
 import { DataView } from './generated/models/data-view';
 
 export const OPERATORS = ['eq', 'ne', 'lt', 'le', 'gt', 'ge', 'contains', 'null', 'not_null'] as const;
@@ -39,8 +42,8 @@ export function conditionOf(text: string): Condition | undefined {
 export type Target =
   { config: number; table?: string } | { shared: string; table?: string } | { yaml: string };
 
-/** The kind of an exported file. Excel files are made of shared tables only. */
-export type FileFormat = 'csv' | 'xlsx';
+/** The kind of an exported file. Excel and Parquet files are made of shared tables only. */
+export type FileFormat = 'csv' | 'xlsx' | 'parquet';
 
 /** Some rows of a target table. */
 export type DataPage = Omit<DataView, 'rows'> & { rows: Record<string, unknown>[] };
@@ -59,12 +62,24 @@ export interface DataQuery {
 @Injectable({ providedIn: 'root' })
 export class DataApi {
   private readonly http = inject(HttpClient);
+  private readonly downloads = inject(DownloadsApi);
 
   page(target: Target, query: DataQuery): Observable<DataPage> {
     const params = paramsOf(target, query);
     if ('shared' in target)
       return this.http.get<DataPage>(pathOf(sharedTablesRows.PATH, target.shared), { params });
     return this.http.post<DataPage>(dataDataView$FormData.PATH, formOf(target), { params });
+  }
+
+  /**
+   * A link to all rows as CSV, of which there may be more than fit into memory. A target that a YAML names has none, because a
+   * link carries no YAML.
+   */
+  csvLink(target: Exclude<Target, { yaml: string }>, query: DataQuery): Observable<DownloadLink> {
+    const params = paramsOf(target, { ...query, limit: undefined, offset: undefined }).set('format', 'csv');
+    const path =
+      'shared' in target ? pathOf(sharedTablesExport$Csv.PATH, target.shared) : dataExportOfConfig.PATH;
+    return this.downloads.link(path, params);
   }
 
   /** All rows as a file. */

@@ -24,6 +24,7 @@ export type { CatchUp } from './generated/models/catch-up';
 export type { CreateSchedule } from './generated/models/create-schedule';
 export type { FieldProblem } from './generated/models/field-problem';
 export type { KnownHostView } from './generated/models/known-host-view';
+export type { QuarantinePage } from './generated/models/quarantine-page';
 export type { QuarantineReason } from './generated/models/quarantine-reason';
 export type { QuarantinedRow } from './generated/models/quarantined-row';
 export type { Outcome } from './generated/models/outcome';

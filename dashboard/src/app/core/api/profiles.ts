@@ -1,12 +1,14 @@
 import { Injectable, inject } from '@angular/core';
-import { Observable, of, switchMap } from 'rxjs';
+import { Observable, map, of, switchMap } from 'rxjs';
 
 import { ApiClient, given } from './client';
 import { ConfigsApi } from './configs';
 import { pipelinesProfiles } from './generated/fn/pipelines/pipelines-profiles';
 import { runsProfile } from './generated/fn/runs/runs-profile';
+import { sharedTablesProfile } from './generated/fn/shared-tables/shared-tables-profile';
 import { ProfileHistory } from './generated/models/profile-history';
 import { ProfileView } from './generated/models/profile-view';
+import { RunProfile } from './generated/models/run-profile';
 
 /** Which profiles of a pipeline. */
 export interface ProfileFilter {
@@ -21,8 +23,12 @@ export interface ProfileFilter {
 export interface NewestProfile {
   /** Name of the pipeline. */
   pipeline: string;
-  /** `undefined`: no run of the pipeline has one. */
-  view?: ProfileView;
+  /** The table as the config names it. `undefined`: it is the only one. */
+  table?: string;
+  /** `undefined`: no run of the pipeline has one, or the table has changed since. */
+  profile?: RunProfile;
+  /** Whether the profiles of earlier runs can be read, which only admins can. */
+  hasHistory: boolean;
 }
 
 /** Profiles: what the values of each column of a run look like. */
@@ -46,9 +52,21 @@ export class ProfilesApi {
       switchMap(({ name: pipeline }) =>
         this.history(pipeline, { table, limit: 1 }).pipe(
           switchMap(({ data }) => (data[0] === undefined ? of(undefined) : this.ofRun(data[0].run_id))),
-          switchMap((view) => of({ pipeline, view })),
+          map((view) => ({
+            pipeline,
+            table: view?.table,
+            profile: view?.profile ?? undefined,
+            hasHistory: true,
+          })),
         ),
       ),
     );
+  }
+
+  /** The profile of the newest load of a table that is shared with the user. */
+  ofShared(pipeline: string, table?: string): Observable<NewestProfile> {
+    return this.client
+      .call(sharedTablesProfile, { name: pipeline, ...given({ table }) })
+      .pipe(map(({ profile }) => ({ pipeline, table, profile: profile ?? undefined, hasHistory: false })));
   }
 }

@@ -1,11 +1,13 @@
-import { HttpClient, HttpParams, HttpResponse } from '@angular/common/http';
+import { HttpParams } from '@angular/common/http';
 import { Injectable, inject } from '@angular/core';
 import { Observable } from 'rxjs';
 
 import { ApiClient, given } from './client';
+import { DownloadsApi } from './downloads';
 import { quarantineExport } from './generated/fn/quarantine/quarantine-export';
 import { quarantineList } from './generated/fn/quarantine/quarantine-list';
 import { quarantineReplay } from './generated/fn/quarantine/quarantine-replay';
+import { DownloadLink } from './generated/models/download-link';
 import { QuarantinePage } from './generated/models/quarantine-page';
 import { Replay } from './generated/models/replay';
 import { Run } from './models';
@@ -25,17 +27,16 @@ export interface QuarantineFilter {
 /** Rows that a run rejected, because they do not fit the schema. */
 @Injectable({ providedIn: 'root' })
 export class QuarantineApi {
-  private readonly http = inject(HttpClient);
   private readonly client = inject(ApiClient);
+  private readonly downloads = inject(DownloadsApi);
 
   list(only: QuarantineFilter, limit: number, cursor?: string): Observable<QuarantinePage> {
     return this.client.call(quarantineList, given({ ...only, limit, cursor }));
   }
 
-  /** Rejected rows as a CSV file, to correct them. */
-  csv(only: QuarantineFilter): Observable<HttpResponse<Blob>> {
-    const params = new HttpParams({ fromObject: { ...given(only) } });
-    return this.http.get(quarantineExport.PATH, { params, observe: 'response', responseType: 'blob' });
+  /** A link to rejected rows as a CSV file, to correct them. */
+  csvLink(only: QuarantineFilter): Observable<DownloadLink> {
+    return this.downloads.link(quarantineExport.PATH, new HttpParams({ fromObject: { ...given(only) } }));
   }
 
   /** Starts a run that tries to load rejected rows again. */

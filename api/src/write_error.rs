@@ -1,0 +1,47 @@
+//! Why a file of rows was not written.
+
+use std::io;
+
+use elt_shared::target::TargetError;
+use rust_xlsxwriter::XlsxError;
+
+/// Why a file of rows was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// A value does not fit into a cell, and cut it would be another one.
+    #[error("the column {column} has a value of {characters} characters, and a cell of Excel holds {most}")]
+    CellTooLong {
+        /// Its name.
+        column: String,
+        /// Units of UTF-16.
+        characters: usize,
+        /// Units of UTF-16 that a cell holds.
+        most: usize,
+    },
+    /// Reading the rows failed, or they have more bytes than an export may have.
+    #[error(transparent)]
+    Rows(#[from] TargetError),
+    /// A workbook could not be written.
+    #[error("could not write the workbook")]
+    Workbook(#[from] XlsxError),
+    /// A Parquet file could not be written.
+    #[error("could not write the Parquet file: {reason}")]
+    Parquet {
+        /// What the writer says.
+        reason: String,
+    },
+    /// A value of a column is not what its type and the measured range of its values allow.
+    #[error("a value of the column {column} is not a {sql_type}")]
+    Value {
+        /// Its name.
+        column: String,
+        /// Its type.
+        sql_type: String,
+    },
+    /// The file could not be made or read.
+    #[error("could not write the file")]
+    Disk(#[from] io::Error),
+    /// The client has gone away.
+    #[error("the client has gone away")]
+    Stopped,
+}
