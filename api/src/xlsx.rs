@@ -1,9 +1,11 @@
 //! Workbooks of rows: one sheet, written to a file row by row, so that any number of rows needs little memory.
 
+use std::error::Error;
 use std::fs::File;
-use std::io::{self, Seek, SeekFrom};
-use std::path::Path;
+use std::io::{self, Seek, SeekFrom, Write};
+use std::path::PathBuf;
 
+use elt_shared::disk::free_bytes;
 use elt_shared::target::{PageColumn, TableRows, TargetError};
 use rust_xlsxwriter::{Workbook, Worksheet, XlsxError};
 use tokio_util::sync::CancellationToken;
@@ -16,6 +18,57 @@ const MOST_CHARACTERS: usize = 32_767;
 const EXACT_DIGITS: usize = 15;
 /// The largest and the smallest number that Excel keeps.
 const MAGNITUDES: std::ops::RangeInclusive<f64> = 2.23e-308..=9.99e307;
+
+/// Bytes that the disk keeps free, because other programs and the private PostgreSQL write to it as well.
+const KEEP_FREE: u64 = 256 << 20;
+/// Bytes between two looks at the free room of the disk.
+const LOOK_EVERY: u64 = 8 << 20;
+
+/// Where workbooks are written.
+pub struct Disk {
+    folder: PathBuf,
+    keep_free: u64,
+}
+
+impl Disk {
+    /// A folder whose disk keeps some room free.
+    pub fn of(folder: PathBuf) -> Self {
+        Self { folder, keep_free: KEEP_FREE }
+    }
+
+    /// An error when `bytes` more would leave less room than must stay free. A file system that does not tell its free room fails
+    /// when it is full.
+    fn check(&self, bytes: u64) -> io::Result<()> {
+        match free_bytes(&self.folder) {
+            Some(free) if free < self.keep_free.saturating_add(bytes) => Err(io::ErrorKind::StorageFull.into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A file on a disk that keeps some room free.
+struct Watched<'a> {
+    file: &'a File,
+    disk: &'a Disk,
+    /// Bytes until the next look.
+    until_look: u64,
+}
+
+impl Write for Watched<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.until_look == 0 {
+            self.disk.check(LOOK_EVERY)?;
+            self.until_look = LOOK_EVERY;
+        }
+        let count = self.file.write(bytes)?;
+        self.until_look = self.until_look.saturating_sub(count as u64);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
 
 /// Why a workbook was not written.
 #[derive(Debug, thiserror::Error)]
@@ -42,15 +95,32 @@ pub enum WriteError {
     Stopped,
 }
 
-/// Writes rows as a workbook into a file in `folder` that has no name, and returns it from its beginning. Blocks until the
+impl WriteError {
+    /// Whether there is too little room on the disk.
+    pub fn is_about_room(&self) -> bool {
+        let is_full = |error: &io::Error| {
+            let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded, io::ErrorKind::FileTooLarge];
+            full.contains(&error.kind())
+        };
+        match self {
+            Self::Disk(error) | Self::Write(XlsxError::IoError(error)) => is_full(error),
+            Self::Write(XlsxError::ZipError(error)) => {
+                error.source().and_then(|error| error.downcast_ref()).is_some_and(is_full)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Writes rows as a workbook into a file on `disk` that has no name, and returns it from its beginning. Blocks until the
 /// rows end; `stop` ends it after the batch at hand.
 ///
 /// # Errors
 /// As [`WriteError`] lists them.
-pub fn write(folder: &Path, rows: TableRows, stop: &CancellationToken) -> Result<File, WriteError> {
+pub fn write(disk: &Disk, rows: TableRows, stop: &CancellationToken) -> Result<File, WriteError> {
     let TableRows { columns, mut batches } = rows;
     let mut workbook = Workbook::new();
-    workbook.set_tempdir(folder)?;
+    workbook.set_tempdir(&disk.folder)?;
     // A sheet may have more than 4 GiB of XML.
     workbook.use_zip_large_file(true);
     let sheet = workbook.add_worksheet_with_constant_memory();
@@ -63,15 +133,18 @@ pub fn write(folder: &Path, rows: TableRows, stop: &CancellationToken) -> Result
         if stop.is_cancelled() {
             return Err(WriteError::Stopped);
         }
-        for values in batch? {
+        let batch = batch?;
+        // Looked at before each batch, because the library cannot go on when it finds the disk full.
+        disk.check(LOOK_EVERY)?;
+        for values in batch {
             row += 1;
             for ((place, column), value) in (0..).zip(&columns).zip(&values) {
                 cell(sheet, (row, place), column, value.as_deref())?;
             }
         }
     }
-    let mut file = tempfile::tempfile_in(folder)?;
-    workbook.save_to_writer(&file)?;
+    let mut file = tempfile::tempfile_in(&disk.folder)?;
+    workbook.save_to_writer(Watched { file: &file, disk, until_look: 0 })?;
     file.seek(SeekFrom::Start(0))?;
     Ok(file)
 }
@@ -133,6 +206,26 @@ mod tests {
         }
         for text in ["1234567890123456", "0.1000000000000001", "-0", "NaN", "Infinity", "1e-310", "1e308", "", "0x10"] {
             assert_eq!(exact(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_workbook_leaves_the_room_on_the_disk_that_must_stay_free() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let written = |keep_free, rows: usize| {
+            let (sender, batches) = tokio::sync::mpsc::channel(2);
+            if rows > 0 {
+                sender.try_send(Ok(vec![vec![Some("a".to_owned())]; rows])).expect("there is room");
+            }
+            drop(sender);
+            let columns = vec![PageColumn { name: "a".into(), sql_type: "text".into() }];
+            let disk = Disk { folder: folder.path().into(), keep_free };
+            write(&disk, TableRows { columns, batches }, &CancellationToken::new())
+        };
+        assert!(written(0, 1).expect("written").metadata().expect("a file").len() > 0);
+        for rows in [0, 1] {
+            let error = written(u64::MAX, rows).expect_err("there is no room");
+            assert!(error.is_about_room(), "{error:?}");
         }
     }
 

@@ -45,6 +45,7 @@ pub mod collision;
 pub mod config;
 pub mod cron;
 pub mod cursor;
+pub mod disk;
 pub mod driver_text;
 pub mod end_schedules;
 pub mod explained;

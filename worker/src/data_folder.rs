@@ -6,9 +6,9 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use elt_shared::disk::free_bytes;
 use elt_shared::private_folder;
 use elt_shared::store::workers;
-use nix::sys::statvfs::statvfs;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
@@ -122,11 +122,6 @@ async fn result(unfinished: &mut Option<Look>, start: impl FnOnce() -> Look, wit
             Some(Trouble::Silent)
         }
     }
-}
-
-/// Bytes that the disk of a folder has free for this account. `None`: it does not tell.
-pub(crate) fn free_bytes(folder: &Path) -> Option<u64> {
-    statvfs(folder).ok().map(|disk| disk.blocks_available().saturating_mul(disk.fragment_size()))
 }
 
 /// The trouble of a folder that needs `needed` free bytes. Writes the file `probe` and removes it.

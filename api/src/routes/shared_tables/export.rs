@@ -25,7 +25,7 @@ use crate::error::{Error, Problem, Result};
 use crate::extract::{Params, Path};
 use crate::target_errors::tell_of_shared;
 use crate::targets::OpenTarget;
-use crate::xlsx::{self, WriteError};
+use crate::xlsx::{self, Disk, WriteError};
 
 /// Time for reading the rows of a workbook, which is written before the answer begins: an answer has a minute to begin.
 const READ_WITHIN: Duration = Duration::from_secs(45);
@@ -56,7 +56,7 @@ struct ExportParameters {
     params(ExportParameters), responses(
     (status = 200, content((String = "text/csv"), (String = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"))),
     (status = 404, body = Problem), (status = 422, body = Problem), (status = 429, body = Problem), (status = 502, body = Problem),
-    (status = 503, body = Problem)))]
+    (status = 503, body = Problem), (status = 507, body = Problem)))]
 pub async fn export(
     State(state): State<AppState>,
     caller: OnPipelines<Data>,
@@ -95,11 +95,12 @@ async fn workbook(state: &AppState, target: OpenTarget, query: &PageQuery, pipel
     let told = |error| tell_of_shared(error, pipeline);
     let (exported, permit) = target.export_rows(query, export).await.map_err(told)?;
     // Dropped when the client goes away while the file is written.
-    let (stop, folder) = (CancellationToken::new(), folder(&state.settings.data_dir));
+    let (stop, disk) = (CancellationToken::new(), Disk::of(folder(&state.settings.data_dir)));
     let _stop = stop.clone().drop_guard();
-    let writing = tokio::task::spawn_blocking(move || (xlsx::write(&folder, exported.rows, &stop), permit));
+    let writing = tokio::task::spawn_blocking(move || (xlsx::write(&disk, exported.rows, &stop), permit));
     let (written, permit) = writing.await.map_err(|error| Error::internal("write a workbook", error))?;
     let file = written.map_err(|error| match error {
+        error if error.is_about_room() => no_room(),
         WriteError::Rows(error) => told(error),
         WriteError::CellTooLong { .. } => Error::refused(
             StatusCode::UNPROCESSABLE_ENTITY,
@@ -116,6 +117,16 @@ async fn workbook(state: &AppState, target: OpenTarget, query: &PageQuery, pipel
         if Instant::now() < end { chunk } else { Err(io::ErrorKind::TimedOut.into()) }
     });
     Ok(download::export(&table, "xlsx", exported.cut, Body::from_stream(rows)))
+}
+
+fn no_room() -> Error {
+    tracing::warn!("a workbook was not written, because the disk of the data folder has too little room");
+    Error::refused(
+        StatusCode::INSUFFICIENT_STORAGE,
+        Code::ExportDiskFull,
+        "the disk with the data folder of the API has no room for the workbook",
+        "Export as CSV, which needs no room there, or let the operator make room.",
+    )
 }
 
 /// Where a workbook is written. The file has no name, so it is gone with the process.

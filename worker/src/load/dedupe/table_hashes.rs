@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 
 use elt_shared::config::{Dedupe, LoadConfig, LoadMode};
+use elt_shared::disk::free_bytes;
 use elt_shared::target::TableRef;
 use futures::TryStreamExt;
 use sqlx::PgConnection;
@@ -13,7 +14,6 @@ use tracing::subscriber::NoSubscriber;
 
 use super::hash_files::{DELIVERED_BYTES, HashFiles};
 use super::hash_set::{Inserted, RowHashSet};
-use crate::data_folder::free_bytes;
 use crate::error::Result;
 use crate::load::failure::{self, Failing};
 use crate::load::session::{ROW_HASH, Session, TableState};
