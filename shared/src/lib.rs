@@ -50,6 +50,7 @@ pub mod driver_text;
 pub mod end_schedules;
 pub mod explained;
 pub mod inbox;
+pub mod invisible;
 pub mod job;
 pub mod json_path;
 pub mod metrics;
