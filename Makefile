@@ -28,7 +28,7 @@ year: ## a year of runs, log lines and files, what retention leaves of it, and h
 upgrade-test: ## this program beside the one of an earlier git ref (REF=v0.1.0; default: the newest tag)
 	@scripts/upgrade-test.sh $(REF)
 
-fuzz: ## odd files and configs by the million, two minutes each (needs a nightly compiler)
+fuzz: ## odd files and configs by the million, two minutes each
 	@scripts/fuzz.sh
 
 lint: ## formatting, clippy, rustdoc, dependencies, shell scripts, example configs, deployment files, dashboard

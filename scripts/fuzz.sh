@@ -1,10 +1,9 @@
 #!/usr/bin/env bash
 # Feeds files and configs that nobody would write to the readers, starting from the odd files of the tests.
-# Needs a nightly compiler.  Usage: fuzz.sh [SECONDS FOR EACH]
+# Usage: fuzz.sh [SECONDS FOR EACH]
 . "$(dirname "$0")/lib.sh"
 
 seconds=${1:-120}
-rustup run nightly rustc --version >/dev/null 2>&1 || fail "a nightly compiler is needed: rustup toolchain install nightly"
 if ! cargo fuzz --version >/dev/null 2>&1; then
     say "installing cargo-fuzz"
     cargo install --quiet --locked cargo-fuzz@0.13.2
@@ -40,10 +39,14 @@ for file in tests/corpus/formats/fw_*.dat; do
     { printf '\x00\x03'; cat "$file"; } >"$seeds/fixed_width/$(basename "$file")"
 done
 export CARGO_TARGET_DIR="$CARGO_TARGET_DIR/fuzz"
+# cargo-fuzz passes options of a nightly compiler, which the stable one of rust-toolchain.toml takes with this.
+export RUSTC_BOOTSTRAP=1
+# What is fuzzed has the dependencies that are released. cargo adds those of the fuzzer alone.
+cp Cargo.lock tests/fuzz/Cargo.lock
 for target in files typed_files archives expressions xml fixed_width configs masks cursors host_rules target_urls; do
     corpus=$seeds/$target
     mkdir -p "$corpus"
     say "fuzzing $target for $seconds s"
-    cargo +nightly fuzz run --fuzz-dir tests/fuzz --sanitizer none "$target" "$corpus" -- \
+    cargo fuzz run --fuzz-dir tests/fuzz --sanitizer none "$target" "$corpus" -- \
         -max_total_time="$seconds" -max_len=16384 -rss_limit_mb=4096 -print_final_stats=1
 done

@@ -21,6 +21,7 @@ mod connections;
 mod download;
 pub mod error;
 mod events;
+mod export_disk;
 mod extract;
 mod help;
 mod idempotency;

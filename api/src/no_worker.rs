@@ -20,7 +20,7 @@ pub(crate) async fn keep_telling(state: AppState, stop: CancellationToken) {
         sends: Sends::NoWorker,
         keys: Some(state.keys.clone()),
         env_allow: settings.env_allow.clone(),
-        network: settings.network_of(true),
+        network: settings.network.clone(),
         counts: settings.metrics.notifications().clone(),
     };
     tokio::join!(keep_looking(&state.db, &stop), notifications::keep_sending(delivery, stop.clone()));

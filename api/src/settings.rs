@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::Args;
 use elt_shared::metrics::ProcessMetrics;
 use elt_shared::secret::{KeyRing, Secret};
-use elt_shared::settings::{NetworkSettings, ProbeSettings, TokenSettings, UserNetworkSettings, secret};
+use elt_shared::settings::{NetworkSettings, ProbeSettings, TokenSettings, secret};
 use elt_shared::target::Export;
 
 const TOKEN_RATE: NonZeroU32 = NonZeroU32::new(600).expect("more than zero");
@@ -118,9 +118,6 @@ pub struct ApiSettings {
     /// Bounds of files that are uploaded to pipelines.
     #[command(flatten)]
     pub uploads: UploadSettings,
-    /// Which hosts data views of users may connect to.
-    #[command(flatten)]
-    pub user_network: UserNetworkSettings,
     /// Who must set up a second factor before anything else.
     #[arg(long, env = "ELT_REQUIRE_TOTP", value_enum, default_value_t = RequireTotp::Off)]
     pub require_totp: RequireTotp,
@@ -170,7 +167,6 @@ impl ApiSettings {
             configs_per_user: 1_000,
             config_mib_per_user: 64,
             uploads: UploadSettings::default(),
-            user_network: UserNetworkSettings::default(),
             require_totp: RequireTotp::Off,
             oidc: OidcSettings::default(),
             target_url: None,
@@ -203,10 +199,5 @@ impl ApiSettings {
         let longest = Duration::from_secs(self.export_seconds.into());
         let (max_rows, max_mib) = (self.export_rows, self.export_mib);
         Export { max_rows, max_mib, for_spreadsheets, longest, unread: self.unread() }
-    }
-
-    /// Which hosts a caller may have the API connect to.
-    pub fn network_of(&self, is_admin: bool) -> NetworkSettings {
-        NetworkSettings { user: (!is_admin).then(|| self.user_network.clone()), ..self.network.clone() }
     }
 }

@@ -227,7 +227,7 @@ async fn open_chosen(
         return Err(failed_too_often(retry_after));
     }
     let evenly = chosen_by == ChosenBy::User;
-    let network = state.settings.network_of(!evenly);
+    let network = state.settings.network.for_hosts_of(!evenly);
     let (default, wanted) = (state.settings.target_url.clone(), target.clone());
     let (failures, user) = (state.target_failures.clone(), caller.user.id);
     // The task goes on when the client hangs up, so that a failure counts and the permit is taken until it is known.

@@ -1,5 +1,6 @@
 //! Why a file of rows was not written.
 
+use std::error::Error;
 use std::io;
 
 use elt_shared::target::TargetError;
@@ -44,4 +45,21 @@ pub enum WriteError {
     /// The client has gone away.
     #[error("the client has gone away")]
     Stopped,
+}
+
+impl WriteError {
+    /// Whether there is too little room on the disk.
+    pub fn is_about_room(&self) -> bool {
+        let is_full = |error: &io::Error| {
+            let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded, io::ErrorKind::FileTooLarge];
+            full.contains(&error.kind())
+        };
+        match self {
+            Self::Disk(error) | Self::Workbook(XlsxError::IoError(error)) => is_full(error),
+            Self::Workbook(XlsxError::ZipError(error)) => {
+                error.source().and_then(|error| error.downcast_ref()).is_some_and(is_full)
+            }
+            _ => false,
+        }
+    }
 }

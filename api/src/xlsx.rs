@@ -2,12 +2,12 @@
 
 use std::fs::File;
 use std::io::{Seek, SeekFrom};
-use std::path::Path;
 
 use elt_shared::target::{PageColumn, TableRows};
 use rust_xlsxwriter::{Workbook, Worksheet};
 use tokio_util::sync::CancellationToken;
 
+use crate::export_disk::{Disk, LOOK_EVERY};
 use crate::write_error::WriteError;
 
 /// Rows of a sheet of Excel, without the one with the names of the columns.
@@ -19,15 +19,15 @@ const EXACT_DIGITS: usize = 15;
 /// The largest and the smallest number that Excel keeps.
 const MAGNITUDES: std::ops::RangeInclusive<f64> = 2.23e-308..=9.99e307;
 
-/// Writes rows as a workbook into a file in `folder` that has no name, and returns it from its beginning. Blocks until the
+/// Writes rows as a workbook into a file on `disk` that has no name, and returns it from its beginning. Blocks until the
 /// rows end; `stop` ends it after the batch at hand.
 ///
 /// # Errors
 /// As [`WriteError`] lists them.
-pub fn write(folder: &Path, rows: TableRows, stop: &CancellationToken) -> Result<File, WriteError> {
+pub fn write(disk: &Disk, rows: TableRows, stop: &CancellationToken) -> Result<File, WriteError> {
     let TableRows { columns, mut batches, .. } = rows;
     let mut workbook = Workbook::new();
-    workbook.set_tempdir(folder)?;
+    workbook.set_tempdir(disk.folder())?;
     // A sheet may have more than 4 GiB of XML.
     workbook.use_zip_large_file(true);
     let sheet = workbook.add_worksheet_with_constant_memory();
@@ -40,15 +40,18 @@ pub fn write(folder: &Path, rows: TableRows, stop: &CancellationToken) -> Result
         if stop.is_cancelled() {
             return Err(WriteError::Stopped);
         }
-        for values in batch? {
+        let batch = batch?;
+        // Looked at before each batch, because the library cannot go on when it finds the disk full.
+        disk.check(LOOK_EVERY)?;
+        for values in batch {
             row += 1;
             for ((place, column), value) in (0..).zip(&columns).zip(&values) {
                 cell(sheet, (row, place), column, value.as_deref())?;
             }
         }
     }
-    let mut file = tempfile::tempfile_in(folder)?;
-    workbook.save_to_writer(&file)?;
+    let mut file = tempfile::tempfile_in(disk.folder())?;
+    workbook.save_to_writer(disk.watch(&file))?;
     file.seek(SeekFrom::Start(0))?;
     Ok(file)
 }
@@ -110,6 +113,26 @@ mod tests {
         }
         for text in ["1234567890123456", "0.1000000000000001", "-0", "NaN", "Infinity", "1e-310", "1e308", "", "0x10"] {
             assert_eq!(exact(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_workbook_leaves_the_room_on_the_disk_that_must_stay_free() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let written = |keep_free, rows: usize| {
+            let (sender, batches) = tokio::sync::mpsc::channel(2);
+            if rows > 0 {
+                sender.try_send(Ok(vec![vec![Some("a".to_owned())]; rows])).expect("there is room");
+            }
+            drop(sender);
+            let columns = vec![PageColumn { name: "a".into(), sql_type: "text".into() }];
+            let disk = Disk::that_keeps(folder.path().into(), keep_free);
+            write(&disk, TableRows { columns, ranges: Vec::new(), batches }, &CancellationToken::new())
+        };
+        assert!(written(0, 1).expect("written").metadata().expect("a file").len() > 0);
+        for rows in [0, 1] {
+            let error = written(u64::MAX, rows).expect_err("there is no room");
+            assert!(error.is_about_room(), "{error:?}");
         }
     }
 

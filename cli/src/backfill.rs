@@ -13,7 +13,7 @@ use elt_shared::secret::KeyRing;
 use elt_shared::store::backfills::{
     self as store, Backfill as Row, BackfillFilter, BackfillState, Progress, WindowState,
 };
-use elt_shared::store::configs::ConfigAuthor;
+use elt_shared::store::configs::{ConfigAuthor, Purpose};
 use elt_shared::store::uploads::Upload;
 use elt_shared::store::workers::{self, MOST_LISTED};
 use elt_shared::trigger;
@@ -207,8 +207,10 @@ async fn begin(db: &PgPool, keys: &KeyRing, file: &ConfigFile, asked: Asked<'_>,
     let now = trigger::clock(&mut tx).await.context("could not ask the database for the time")?;
     let plan = plan_of(file, asked, now, path)?;
     let by = operator();
-    let (config, _) =
-        upload.keep(&mut tx, keys, (&by, ConfigAuthor::Admin)).await.context("could not keep the config")?;
+    let (config, _) = upload
+        .keep(&mut tx, keys, (&by, ConfigAuthor::Admin), Purpose::Use)
+        .await
+        .context("could not keep the config")?;
     let started = backfills::start(&mut tx, &config, &file.config, &plan, (QUEUE, &by)).await;
     let backfill = started.context("could not start the backfill")?;
     let detail = json!({ "config_id": config.id, "range": plan.range.to_string(), "windows": plan.windows.len() });

@@ -8,7 +8,7 @@ use elt_shared::job;
 use elt_shared::runs::{self, RunKind};
 use elt_shared::secret::KeyRing;
 use elt_shared::settings::{DatabaseSettings, SecretKeySettings, TelemetrySettings};
-use elt_shared::store::configs::{ConfigAuthor, ConfigVersion};
+use elt_shared::store::configs::{ConfigAuthor, ConfigVersion, Purpose};
 use elt_shared::store::pauses;
 use elt_shared::store::runs::{NewRun, Run};
 use elt_shared::store::uploads::Upload;
@@ -116,7 +116,7 @@ impl<'a> InProcess<'a> {
                 "Let it go on with `elt resume`, or wait until somebody does.",
             ));
         }
-        let config = keep(&upload, &mut tx, &self.keys).await?;
+        let config = keep(&upload, &mut tx, &self.keys, Purpose::Use).await?;
         let options = options()?;
         let request = Trigger {
             config: &config,
@@ -138,7 +138,7 @@ impl<'a> InProcess<'a> {
     pub async fn enqueue(&self, text: String, pipeline: &PipelineConfig, kind: RunKind) -> anyhow::Result<Run> {
         let upload = self.check(text).await?;
         let mut tx = self.db().begin().await.context("could not reach the control database")?;
-        let config = keep(&upload, &mut tx, &self.keys).await?;
+        let config = keep(&upload, &mut tx, &self.keys, Purpose::Trial).await?;
         let target_table = pipeline.target.table.to_string();
         let new = NewRun {
             kind,
@@ -177,9 +177,14 @@ impl<'a> InProcess<'a> {
     }
 }
 
-async fn keep(upload: &Upload, tx: &mut PgConnection, keys: &KeyRing) -> anyhow::Result<ConfigVersion> {
-    let (config, _) =
-        upload.keep(tx, keys, (&person(), ConfigAuthor::Admin)).await.context("could not keep the config")?;
+async fn keep(
+    upload: &Upload,
+    tx: &mut PgConnection,
+    keys: &KeyRing,
+    purpose: Purpose,
+) -> anyhow::Result<ConfigVersion> {
+    let kept = upload.keep(tx, keys, (&person(), ConfigAuthor::Admin), purpose).await;
+    let (config, _) = kept.context("could not keep the config")?;
     Ok(config)
 }
 

@@ -199,9 +199,12 @@ pub struct NetworkSettings {
     /// identity provider must allow the redirect to `/auth/oidc/callback` below it.
     #[arg(long, env = "ELT_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<String>,
-    /// Further rules for what a user who is not an admin has the server connect to. `None` for admins and workers.
+    /// Further rules for what users who are not admins have elt connect to.
+    #[command(flatten)]
+    pub user_rules: UserNetworkSettings,
+    /// Whether [`Self::user_rules`] hold as well, because a user who is not an admin named the host.
     #[arg(skip)]
-    pub user: Option<UserNetworkSettings>,
+    pub is_for_user: bool,
 }
 
 /// Seconds. With the time for the last question, a lost connection is noticed within a minute.
@@ -216,12 +219,18 @@ impl Default for NetworkSettings {
             target_silence: TARGET_SILENCE,
             http_proxy: None,
             public_url: None,
-            user: None,
+            user_rules: UserNetworkSettings::default(),
+            is_for_user: false,
         }
     }
 }
 
 impl NetworkSettings {
+    /// The rules for hosts that an admin named, or that a user who is not an admin named.
+    pub fn for_hosts_of(&self, is_admin: bool) -> Self {
+        Self { is_for_user: !is_admin, ..self.clone() }
+    }
+
     /// [`Self::public_url`] as a URL. `None`: it is not set, or nothing can be linked to it.
     pub fn public_url(&self) -> Option<Url> {
         let url = Url::parse(self.public_url.as_ref()?.trim()).ok()?;
@@ -244,16 +253,16 @@ impl NetworkSettings {
     }
 }
 
-/// Which hosts a user who is not an admin may have the server connect to, among those that everyone may reach. Private
+/// Which hosts a user who is not an admin may have elt connect to, among those that everyone may reach. Private
 /// networks and this machine are refused unless a rule names them.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Network")]
 pub struct UserNetworkSettings {
-    /// Networks (CIDR) and host names that data views of users may not connect to.
+    /// Networks (CIDR) and host names that data views of users, and messages of configs that no admin uploaded, may not connect to.
     #[arg(long, env = "ELT_NET_DENY_USER", value_delimiter = ',')]
     pub net_deny_user: Vec<HostRule>,
-    /// Networks (CIDR) and host names that data views of users may connect to. When set, no other host may be; `*`
-    /// stands for all others outside private networks. The default target is always allowed.
+    /// Networks (CIDR) and host names that data views of users, and messages of configs that no admin uploaded, may connect to. When
+    /// set, they reach no other host; `*` stands for all others outside private networks. The default target is always allowed.
     #[arg(long, env = "ELT_NET_ALLOW_USER", value_delimiter = ',')]
     pub net_allow_user: Vec<HostRule>,
 }

@@ -174,6 +174,7 @@ async fn what_cannot_be_granted_is_refused_with_its_reason() {
         (json!({ "scopes": ["root"] }), "invalid_json"),
         (json!({ "name": "" }), "invalid_name"),
         (json!({ "name": "a\nb" }), "invalid_name"),
+        (json!({ "name": "deploy\u{200b}" }), "invalid_name"),
         (json!({ "name": "x".repeat(101) }), "invalid_name"),
         (json!({ "pipelines": [] }), "invalid_pipelines"),
         (json!({ "pipelines": [""] }), "invalid_pipelines"),
@@ -253,7 +254,7 @@ async fn a_service_account_acts_through_tokens_only() {
     assert_eq!((account.status.as_u16(), &account["is_service"]), (201, &json!(true)));
     assert_eq!(app.post("/service-accounts").json(new.clone()).await.problem(409)["code"], "username_taken");
     app.post("/service-accounts").as_user().json(new).await.problem(403);
-    for name in ["token:ci", "CLI:root", ""] {
+    for name in ["token:ci", "CLI:root", "", "adm\u{200b}in", "\u{202e}nimda"] {
         for (path, more) in [("/users", json!({ "password": "correct horse" })), ("/service-accounts", json!({}))] {
             let mut request = json!({ "username": name, "role": "user" });
             request.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());

@@ -302,3 +302,17 @@ fn secrets_are_in_no_commit_and_in_no_image() {
         assert!(docker.lines().any(|line| line == pattern), "{pattern}");
     }
 }
+
+#[test]
+fn no_service_of_the_compose_file_has_a_password_that_is_known_or_empty() {
+    let compose = read("deploy/compose.yaml");
+    let settings = compose.lines().filter_map(|line| line.trim_start().split_once(':'));
+    let named = |name: &str| ["PASSWORD", "SECRET", "TOKEN", "_KEY"].iter().any(|word| name.contains(word));
+    let is_setting = |name: &str| name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+    let secrets: Vec<_> = settings.filter(|(name, _)| is_setting(name) && named(name)).collect();
+    assert!(secrets.iter().any(|(name, _)| name.starts_with("GF_SECURITY_ADMIN_PASSWORD")), "{secrets:?}");
+    for (name, value) in secrets {
+        assert!(name.ends_with("_FILE") && value.trim().starts_with("/run/secrets/"), "{name}: {value}");
+    }
+    assert!(compose.contains("ELT_TRUSTED_PROXIES: "), "all people would share one limit of failed logins");
+}

@@ -131,7 +131,7 @@ async fn too_many_data_views_at_a_time_are_answered_with_a_reason() {
 async fn an_analyst_cannot_try_passwords_of_a_server() {
     let app = TestApp::start_with(|options| {
         options.workers = 0;
-        options.api.user_network.net_allow_user = vec!["127.0.0.0/8".parse().expect("a rule")];
+        options.api.network.user_rules.net_allow_user = vec!["127.0.0.0/8".parse().expect("a rule")];
     })
     .await;
     let url = app.target_url();
@@ -177,7 +177,7 @@ async fn an_analyst_reaches_private_servers_only_when_the_settings_name_them() {
 
     let open = TestApp::start_with(|options| {
         options.workers = 0;
-        options.api.user_network.net_allow_user = vec!["127.0.0.0/8".parse().expect("a rule")];
+        options.api.network.user_rules.net_allow_user = vec!["127.0.0.0/8".parse().expect("a rule")];
     })
     .await;
     let before = accepted.load(Ordering::Relaxed);

@@ -366,12 +366,12 @@ async fn a_pipeline_reads_its_own_inbox_and_no_other() {
 async fn users_upload_where_an_admin_allowed_it() {
     let app = with_pipeline("").await;
     let by_user = |file: &str| put(&app, file, ORDERS).as_user();
-    assert_eq!(by_user("a.csv").await.problem(403)["code"], "uploads_not_allowed");
+    assert_eq!(by_user("a.csv").await.problem(404)["code"], "uploads_not_allowed");
     assert_eq!(app.get("/inboxes").as_user().await.ok()["data"], json!([]));
     // A user's own config allows nothing.
     let open = yaml("    users: true\n", "");
     app.post("/upload-config").as_user().yaml(&open).await.ok();
-    assert_eq!(by_user("a.csv").await.problem(403)["code"], "uploads_not_allowed");
+    assert_eq!(by_user("a.csv").await.problem(404)["code"], "uploads_not_allowed");
     // The same text, once an admin has uploaded it.
     store(&app, &open).await;
     by_user("a.csv").await.ok();
@@ -390,7 +390,7 @@ async fn users_upload_where_an_admin_allowed_it() {
     let run = app.get(&format!("/runs/{}", begun["run_id"].as_str().expect("a run"))).await.ok();
     assert_eq!(run["priority"], "normal", "the later version of the user says low");
     store(&app, &yaml("", "priority: low\n")).await;
-    assert_eq!(by_user("d.csv").await.problem(403)["code"], "uploads_not_allowed");
+    assert_eq!(by_user("d.csv").await.problem(404)["code"], "uploads_not_allowed");
     assert!(!entries(&app).contains(&"b.csv".to_owned()) && !entries(&app).contains(&"d.csv".to_owned()));
 }
 

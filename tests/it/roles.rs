@@ -58,7 +58,8 @@ const FOR_USERS: [&str; 31] = [
     "GET /quarantine/{id}/none",
 ];
 
-async fn operations(app: &TestApp) -> Vec<(String, String)> {
+/// Method and path of every operation that the API describes.
+pub async fn operations(app: &TestApp) -> Vec<(String, String)> {
     let openapi = app.get("/openapi.json").as_nobody().await.ok();
     let paths = openapi["paths"].as_object().expect("paths").clone();
     let of = |path: String, item: Value| {
@@ -171,7 +172,8 @@ const ON_PIPELINES: [&str; 62] = [
     "PUT /shared-tables/{name}/filters/{filter}",
 ];
 
-const SCOPES: [&str; 5] = ["trigger", "read", "upload", "data", "admin"];
+/// The scopes of API tokens.
+pub const SCOPES: [&str; 5] = ["trigger", "read", "upload", "data", "admin"];
 
 /// The scope that each operation states, by operation; `None`: API tokens may not use it.
 async fn stated_scopes(app: &TestApp) -> BTreeMap<String, Option<String>> {
@@ -229,7 +231,18 @@ async fn an_api_token_may_use_exactly_the_operations_that_state_its_scope() {
 }
 
 /// Id of a backfill of the pipeline `orders`.
-const BACKFILL: &str = "0198a1f0-0000-7000-8000-000000000001";
+pub const BACKFILL: &str = "0198a1f0-0000-7000-8000-000000000001";
+
+/// A backfill of the pipeline `orders` that has failed.
+pub async fn insert_backfill(app: &TestApp, config: i64) {
+    app.execute(&format!(
+        "insert into backfills (id, config_id, name, target_table, from_at, to_at, window_size, parallel, max_attempts, queue,
+                                state, created_by, finished_at)
+         values ('{BACKFILL}', {config}, 'orders', 'public.orders', '2026-01-01', '2026-02-01', '1mo', 1, 3, 'elt', 'failed',
+                 'admin', now())"
+    ))
+    .await;
+}
 
 /// One request for each operation that touches a pipeline, with objects of the pipeline `orders`.
 fn requests_about_orders(run: &str, config: i64, schedule: &str, yaml: &str) -> Vec<(String, Value)> {
@@ -304,13 +317,7 @@ async fn a_bound_token_touches_only_objects_of_its_pipelines() {
     app.load(&app.yaml("people", "name: people\n")).await;
     let config = run["config_id"].as_i64().expect("an id");
     let schedule = app.post("/schedules").json(json!({ "config_id": config, "cron": "0 0 1 1 *" })).await.ok();
-    app.execute(&format!(
-        "insert into backfills (id, config_id, name, target_table, from_at, to_at, window_size, parallel, max_attempts, queue,
-                                state, created_by, finished_at)
-         values ('{BACKFILL}', {config}, 'orders', 'public.orders', '2026-01-01', '2026-02-01', '1mo', 1, 3, 'elt', 'failed',
-                 'admin', now())"
-    ))
-    .await;
+    insert_backfill(&app, config).await;
     let token = async |name: &str| app.api_token(name, &SCOPES, json!({ "pipelines": [name] })).await["token"].clone();
     let (own, other) = (token("orders").await, token("elsewhere").await);
     let send = |request: &str, body: &Value, token: &Value| {

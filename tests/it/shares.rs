@@ -108,6 +108,18 @@ async fn a_config_of_a_user_decides_nothing() {
     assert_eq!(app.get("/shared-tables").as_user().await.ok()["data"][0]["table"], "orders");
     assert_eq!(names(&app.get("/shared-tables/orders/rows").as_user().await.ok()), ["Ann", "Bob", "Cyd"]);
 
+    // Nor does a look at it: an admin who tests a user's text, which has run, must not hand out another table.
+    for path in ["/configs/test-connection", "/configs/plan", "/configs/preview"] {
+        let looked = app.post(path).yaml(&elsewhere[0]).await.ok();
+        app.finished(&looked["id"]).await;
+        let rows = app.get("/shared-tables/orders/rows").as_user().await.ok();
+        assert_eq!(names(&rows), ["Ann", "Bob", "Cyd"], "{path}");
+    }
+    // Nor does a draft of an admin, until it runs.
+    let draft = app.yaml("salaries", "name: orders\npriority: low\n");
+    let looked = app.post("/configs/test-connection").yaml(&draft).await.ok();
+    app.finished(&looked["id"]).await;
+    assert_eq!(names(&app.get("/shared-tables/orders/rows").as_user().await.ok()), ["Ann", "Bob", "Cyd"]);
     app.post("/upload-config").as_user().yaml("name: own\ntarget: {table: salaries}\n").await.ok();
     let refused = app.request("PUT", "/pipelines/own/shares/user").await.problem(409);
     assert_eq!(refused["code"], "not_shareable");
@@ -367,6 +379,7 @@ async fn filters_are_saved_by_user_and_table_within_bounds() {
     );
     assert_eq!(put("c", json!({ "filter": ["id"] })).await.problem(422)["code"], "invalid_saved_filter");
     assert_eq!(put("%20", json!({})).await.problem(422)["code"], "invalid_saved_filter");
+    assert_eq!(put("a%E2%80%AE", json!({})).await.problem(422)["code"], "invalid_saved_filter");
     assert_eq!(put(&"n".repeat(101), json!({})).await.problem(422)["code"], "invalid_saved_filter");
     let long = json!({ "hide": ["x".repeat(16_000)] });
     assert_eq!(put("c", long).await.problem(422)["code"], "invalid_saved_filter");

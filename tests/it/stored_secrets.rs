@@ -242,7 +242,7 @@ fn viewing(app: &TestApp, name: &str, password: &str) -> String {
 async fn a_data_view_gets_what_its_sender_may_use() {
     let app = TestApp::start_with(|options| {
         options.workers = 0;
-        options.api.user_network.net_allow_user = vec!["127.0.0.1".parse().expect("a rule")];
+        options.api.network.user_rules.net_allow_user = vec!["127.0.0.1".parse().expect("a rule")];
     })
     .await;
     make_viewer(&app).await;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use elt_shared::secret::KeyRing;
-use elt_shared::store::configs::ConfigAuthor;
+use elt_shared::store::configs::{ConfigAuthor, Purpose};
 use elt_shared::store::uploads::Upload;
 use insta::assert_json_snapshot;
 use reqwest::multipart::Form;
@@ -314,7 +314,7 @@ async fn a_text_that_was_uploaded_under_an_older_key_is_recognised() {
     let upload = Upload::check(PEOPLE.into()).expect("a config");
     let mut tx = app.db.begin().await.expect("a transaction");
     let old = KeyRing::of(OLD.into(), Vec::new()).expect("a key");
-    let (first, is_new) = upload.keep(&mut tx, &old, ("ann", ConfigAuthor::Admin)).await.expect("kept");
+    let (first, is_new) = upload.keep(&mut tx, &old, ("ann", ConfigAuthor::Admin), Purpose::Use).await.expect("kept");
     tx.commit().await.expect("committed");
     assert!(is_new);
 

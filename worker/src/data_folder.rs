@@ -6,12 +6,12 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use elt_shared::disk::free_bytes;
 use elt_shared::private_folder;
 use elt_shared::store::workers;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use crate::free_space::free_bytes;
 use crate::humanize::size;
 use crate::worker_context::WorkerContext;
 

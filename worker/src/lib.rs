@@ -10,7 +10,6 @@
 //! - `shape`: columns are renamed, cleaned, computed, filtered and masked before anything else sees them
 //! - [`extract`]: sources become files on this machine
 //! - [`progress`]: how far a run is
-//! - `free_space`: the free space of a disk
 //! - `metrics`: what a worker counts, for Prometheus
 //! - [`contract`]: cells become typed rows, or rejected ones
 //! - `paths`, [`run_context`]: the paths of a run, and everything an attempt works with
@@ -41,7 +40,6 @@ pub mod settings;
 mod config_cache;
 mod data_folder;
 mod folder_watch;
-mod free_space;
 mod housekeeper;
 mod humanize;
 mod jobs;

@@ -5,13 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules at the top of the crate. Each may use those before it.
-const ORDER: [&str; 28] = [
+const ORDER: [&str; 27] = [
     "mutations",
     "health",
     "settings",
     "error",
     "humanize",
-    "free_space",
     "thread",
     "roots",
     "progress",

@@ -4,7 +4,6 @@ mod column;
 
 use std::fs::File;
 use std::io::{BufWriter, Seek, SeekFrom, Write};
-use std::path::Path;
 use std::sync::Arc;
 
 use elt_shared::target::{PageColumn, TableRows, ValueRange};
@@ -20,6 +19,7 @@ use polars_parquet::write::{
 use tokio_util::sync::CancellationToken;
 
 use self::column::{Cells, Kind};
+use crate::export_disk::{Disk, LOOK_EVERY};
 use crate::write_error::WriteError;
 
 /// Rows of a row group, and the bytes at which one ends before that.
@@ -28,23 +28,26 @@ const GROUP_BYTES: usize = 16 << 20;
 /// Bytes that count for each cell beside its text.
 const CELL_BYTES: usize = 24;
 
-/// Writes rows as Parquet into a file in `folder` that has no name, and returns it from its beginning. The types hold every
+/// Writes rows as Parquet into a file on `disk` that has no name, and returns it from its beginning. The types hold every
 /// value exactly, because the columns were measured. Blocks until the rows end; `stop` ends it after the batch at hand.
 ///
 /// # Errors
 /// As [`WriteError`] lists them.
-pub fn write(folder: &Path, rows: TableRows, stop: &CancellationToken) -> Result<File, WriteError> {
+pub fn write(disk: &Disk, rows: TableRows, stop: &CancellationToken) -> Result<File, WriteError> {
     let TableRows { columns, ranges, mut batches } = rows;
-    let file = BufWriter::new(tempfile::tempfile_in(folder)?);
+    let file = BufWriter::new(tempfile::tempfile_in(disk.folder())?);
     let mut writer = Writer::begin(file, columns, &ranges)?;
     while let Some(batch) = batches.blocking_recv() {
         if stop.is_cancelled() {
             return Err(WriteError::Stopped);
         }
-        for row in batch? {
+        let batch = batch?;
+        disk.check(LOOK_EVERY)?;
+        for row in batch {
             writer.row(&row)?;
         }
     }
+    disk.check(LOOK_EVERY)?;
     let mut file = writer.finish()?;
     file.seek(SeekFrom::Start(0))?;
     Ok(file)

@@ -6,6 +6,7 @@ use axum::response::Response;
 use elt_shared::explained::Code;
 use elt_shared::job::QUEUE;
 use elt_shared::runs::Priority;
+use elt_shared::store::configs::Purpose;
 use elt_shared::telemetry::traceparent;
 use elt_shared::trigger::{Trigger, trigger};
 use serde::Serialize;
@@ -75,7 +76,7 @@ async fn trigger_job(
     if let Some(known) = once.known(&mut tx, &caller, &(upload.text(), now, priority)).await? {
         return Ok(known);
     }
-    let config = keep_to_run(&state, &mut tx, &caller, &upload).await?;
+    let config = keep_to_run(&state, &mut tx, &caller, &upload, Purpose::Use).await?;
     let request = Trigger {
         config: &config,
         pipeline,

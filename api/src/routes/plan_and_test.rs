@@ -4,6 +4,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use elt_shared::runs::RunKind;
+use elt_shared::store::configs::Purpose;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -65,7 +66,7 @@ async fn try_out(
     if let Some(known) = once.known(&mut tx, caller, &(upload.text(), kind)).await? {
         return Ok(known);
     }
-    let config = keep_to_run(state, &mut tx, caller, &upload).await?;
+    let config = keep_to_run(state, &mut tx, caller, &upload, Purpose::Trial).await?;
     let run = of_config(&mut tx, caller, &config, pipeline, Kind::new(kind)).await?;
     note.object("run", run.id);
     note.detail("kind", kind.as_str());

@@ -9,6 +9,7 @@ use axum::response::Response;
 use elt_shared::config::TableName;
 use elt_shared::explained::Code;
 use elt_shared::runs::RunKind;
+use elt_shared::store::configs::Purpose;
 use elt_shared::store::runs::live_previews_of;
 use elt_shared::trigger::{OPTION_PREVIEW, PREVIEW_OF_CONFIG, PREVIEW_OF_URL};
 use serde::{Deserialize, Serialize};
@@ -131,7 +132,7 @@ async fn preview(
     if live_previews_of(&mut tx, caller.name()).await? >= AT_ONCE {
         return Err(Error::TooMany { retry_after: RETRY_AFTER });
     }
-    let config = keep_to_run(&state, &mut tx, &caller, &upload).await?;
+    let config = keep_to_run(&state, &mut tx, &caller, &upload, Purpose::Trial).await?;
     let kind = Kind { options: json!({ OPTION_PREVIEW: of }), ..Kind::new(RunKind::TestConnection) };
     let run = of_config(&mut tx, &caller, &config, pipeline, kind).await?;
     note.object("run", run.id);

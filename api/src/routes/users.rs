@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use elt_shared::explained::Code;
+use elt_shared::invisible::is_invisible;
 use elt_shared::password::{self, PasswordError};
 use elt_shared::secret::Secret;
 use elt_shared::store::users::{self, Change, Role, User};
@@ -116,7 +117,7 @@ async fn add(
 /// A name that a user may have.
 fn checked_name(username: &str) -> Result<&str> {
     let username = username.trim();
-    if !(1..=100).contains(&username.chars().count()) || username.chars().any(char::is_control) {
+    if !(1..=100).contains(&username.chars().count()) || username.contains(is_invisible) {
         return Err(Error::unprocessable(Code::InvalidUsername, "a username has 1 to 100 printable characters"));
     }
     if users::is_reserved(username) {

@@ -201,6 +201,7 @@ impl World {
             warnings: json!([]),
             created_by: "admin",
             author: configs::ConfigAuthor::Admin,
+            purpose: configs::Purpose::Use,
             secret_names: Vec::new(),
             start_rules: config.start_rules,
             notify: &config.notify,

@@ -2,6 +2,7 @@
 
 use super::Scope;
 use crate::explained::Code;
+use crate::invisible::is_invisible;
 use crate::store::users::User;
 
 /// Lifetime of a token whose request names none, in days.
@@ -100,5 +101,5 @@ impl Grant {
 }
 
 fn is_printable(text: &str, at_most: usize) -> bool {
-    (1..=at_most).contains(&text.chars().count()) && !text.chars().any(char::is_control)
+    (1..=at_most).contains(&text.chars().count()) && !text.contains(is_invisible)
 }

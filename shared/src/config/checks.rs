@@ -10,6 +10,7 @@ use super::shaping::Written;
 use super::target::{self, TableName};
 use super::transform;
 use super::{ColumnType, Dedupe, LoadConfig, LoadMode};
+use crate::invisible::is_invisible;
 
 #[cfg(test)]
 mod tests;
@@ -461,8 +462,8 @@ fn quarantine_is_possible(
 
 fn name(field: &Field<'_>) -> Option<String> {
     let name = field.without_secrets()?.text()?.trim().to_owned();
-    if name.is_empty() || name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
-        field.problem(format!("expected 1 to {LONGEST_NAME} characters on one line"));
+    if name.is_empty() || name.chars().count() > LONGEST_NAME || name.contains(is_invisible) {
+        field.problem(format!("expected 1 to {LONGEST_NAME} characters on one line, none of them invisible"));
         return None;
     }
     Some(name)

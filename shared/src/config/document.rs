@@ -13,6 +13,7 @@ use super::resolve::add_secret_names;
 use super::target::TargetConfig;
 use super::time_limit::TimeLimit;
 use super::{Checked, NoReferences, Resolve, tree};
+use crate::invisible::is_invisible;
 
 /// Characters of a preview.
 const PREVIEW: usize = 100;
@@ -95,7 +96,7 @@ impl Document {
         let name = text(self.root.get("name")).filter(|name| !name.is_empty());
         let table = || text(self.root.get("target").and_then(|target| target.get("table")));
         let name = name.or_else(table).filter(|name| !name.is_empty()).unwrap_or_else(|| "raw_data".to_owned());
-        name.chars().filter(|c| !c.is_control()).take(pipeline::MAX_NAME).collect()
+        name.chars().filter(|c| !is_invisible(*c)).take(pipeline::MAX_NAME).collect()
     }
 
     /// The names of the secrets that its values refer to, also values that no run reads.

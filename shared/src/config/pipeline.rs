@@ -20,6 +20,7 @@ use super::source::{self, SourceConfig};
 use super::table_pattern;
 use super::target::{self, TargetConfig};
 use super::transform::{self, Transform};
+use crate::invisible::is_invisible;
 use crate::notifications::NotifyConfig;
 use crate::runs::Priority;
 
@@ -239,8 +240,9 @@ fn name(root: &Section<'_>) -> Option<String> {
     if name.is_empty() {
         return None;
     }
-    if name.chars().count() > MAX_NAME || name.chars().any(char::is_control) {
-        field.problem(format!("expected at most {MAX_NAME} characters on one line"));
+    // With an invisible character a config of one author would look like a version of another pipeline.
+    if name.chars().count() > MAX_NAME || name.contains(is_invisible) {
+        field.problem(format!("expected at most {MAX_NAME} characters on one line, none of them invisible"));
     }
     Some(name)
 }

@@ -273,6 +273,7 @@ codes! {
     ConfigInUse = "config_in_use",
     ConfigNewest = "config_newest",
     CsvElsewhere = "csv_elsewhere",
+    ExportDiskFull = "export_disk_full",
     ExportEnded = "export_ended",
     ExportTooLarge = "export_too_large",
     InvalidBackfill = "invalid_backfill",

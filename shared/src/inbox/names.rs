@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
 
+use crate::invisible::is_invisible;
+
 /// Most bytes of a file's name.
 const MAX_BYTES: usize = 200;
 /// Most bytes of a pipeline's name that is the name of its folder as it is.
@@ -50,16 +52,11 @@ impl FromStr for FileName {
     type Err = NameError;
 
     fn from_str(name: &str) -> Result<Self, NameError> {
-        // Characters that change the direction of the text around them make one name look like another.
-        let is_unseen = |c: char| {
-            c.is_control()
-                || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-        };
         if name.is_empty() || name.len() > MAX_BYTES {
             Err(NameError::Length)
         } else if name.contains(['/', '\\']) {
             Err(NameError::Separator)
-        } else if name.contains(is_unseen) || name.trim() != name {
+        } else if name.contains(is_invisible) || name.trim() != name {
             Err(NameError::Invisible)
         } else if name.starts_with('.') {
             Err(NameError::Hidden)

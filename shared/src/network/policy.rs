@@ -95,7 +95,8 @@ impl<'a> Policy<'a> {
             &host,
         )?;
         let mut layers = vec![everyone];
-        if let Some(UserNetworkSettings { net_allow_user, net_deny_user }) = &settings.user {
+        if settings.is_for_user {
+            let UserNetworkSettings { net_allow_user, net_deny_user } = &settings.user_rules;
             let closed = [CLOSED.as_slice(), &CLOSED_TO_USERS].concat();
             let names = ["ELT_NET_ALLOW_USER", "ELT_NET_DENY_USER"];
             layers.push(Layer::new(net_allow_user, net_deny_user, names, (closed, is_of_this_machine), &host)?);
@@ -224,8 +225,8 @@ mod tests {
         let address: IpAddr = Ipv4Addr::new(198, 51, 100, 7).into();
         let refusal = |allow: &[&str]| {
             let net_allow_user = allow.iter().map(|rule| rule.parse().unwrap()).collect();
-            let user = Some(UserNetworkSettings { net_allow_user, ..UserNetworkSettings::default() });
-            let settings = NetworkSettings { user, ..NetworkSettings::default() };
+            let user_rules = UserNetworkSettings { net_allow_user, ..UserNetworkSettings::default() };
+            let settings = NetworkSettings { user_rules, is_for_user: true, ..NetworkSettings::default() };
             let mut policy = Policy::for_host(&settings, "db.example.com").unwrap();
             policy.layers[1].is_own = |address| address == Ipv4Addr::new(198, 51, 100, 7);
             (policy.check(address).err(), policy.check(Ipv4Addr::new(198, 51, 100, 8).into()).err())

@@ -106,7 +106,8 @@ async fn connecting_goes_to_a_checked_address_and_says_what_failed() {
 /// The rules for a user who is not an admin.
 fn user_settings(deny: &[&str], allow: &[&str]) -> NetworkSettings {
     let NetworkSettings { net_deny: net_deny_user, net_allow: net_allow_user, .. } = settings(deny, allow);
-    NetworkSettings { user: Some(UserNetworkSettings { net_deny_user, net_allow_user }), ..Default::default() }
+    let user_rules = UserNetworkSettings { net_deny_user, net_allow_user };
+    NetworkSettings { user_rules, is_for_user: true, ..Default::default() }
 }
 
 #[tokio::test]
@@ -226,7 +227,7 @@ async fn users_reach_what_both_pairs_of_settings_allow() {
     let denied = user_settings(&["8.0.0.0/8"], &[]);
     assert!(refused(&denied, "8.8.8.8").await);
     let everyone = settings(&["10.1.0.0/16"], &[]);
-    let both = NetworkSettings { user: one.user.clone(), ..everyone };
+    let both = NetworkSettings { user_rules: one.user_rules, is_for_user: true, ..everyone };
     assert!(refused(&both, "10.1.2.3").await, "what is denied to everyone is denied to users");
     let error = resolve(&user_settings(&[], &[]), "10.1.2.3", 80).await.expect_err("private");
     assert_eq!(

@@ -68,7 +68,7 @@ pub struct Delivery {
     pub keys: Option<Arc<KeyRing>>,
     /// The variables that configs may refer to.
     pub env_allow: Vec<String>,
-    /// Which hosts may be called.
+    /// Which hosts may be called, by configs of admins and by those of users.
     pub network: NetworkSettings,
     /// Counts what it sent and gave up.
     pub counts: NotificationCounts,

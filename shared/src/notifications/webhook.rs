@@ -10,7 +10,7 @@ use reqwest::{Client, StatusCode, Url};
 use super::signature::{signature, signing_key};
 use crate::config::WebhookAddress;
 use crate::network::{NetworkError, client};
-use crate::settings::{NetworkSettings, UserNetworkSettings};
+use crate::settings::NetworkSettings;
 use crate::store::configs::ConfigAuthor;
 
 /// Longest time for a connection.
@@ -57,12 +57,10 @@ impl WebhookSender {
             let client = client::builder(&network, CONNECT_WITHIN)?.timeout(SEND_WITHIN).build()?;
             Ok::<_, reqwest::Error>((network, client))
         };
-        let user = Some(UserNetworkSettings::default());
-        Ok(Self { users: with(NetworkSettings { user, ..network.clone() })?, admins: with(network.clone())? })
+        Ok(Self { admins: with(network.for_hosts_of(true))?, users: with(network.for_hosts_of(false))? })
     }
 
-    /// Which hosts may be called for configs that this author vouches for. Others than admins reach neither private networks nor
-    /// this machine.
+    /// Which hosts may be called for configs that this author vouches for.
     pub fn network(&self, author: ConfigAuthor) -> &NetworkSettings {
         match author {
             ConfigAuthor::Admin => &self.admins.0,

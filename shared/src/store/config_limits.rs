@@ -5,6 +5,7 @@
 
 use sqlx::{FromRow, PgExecutor};
 
+use super::configs::decides;
 use super::users::User;
 
 /// What one user stores.
@@ -44,22 +45,23 @@ pub async fn usage(db: impl PgExecutor<'_>, user: &User) -> sqlx::Result<Usage> 
 
 /// Deletes a version that nothing needs.
 pub async fn delete(db: impl PgExecutor<'_>, id: i64) -> sqlx::Result<Deletion> {
-    let found: Option<(bool, bool, bool)> = sqlx::query_as(
+    let (this, newer) = (decides("c"), decides("n"));
+    let found: Option<(bool, bool, bool)> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "with asked as (
              select c.id,
                     exists (select from runs r where r.config_id = c.id)
                         or exists (select from schedules s where s.config_id = c.id)
                         or exists (select from backfills b where b.config_id = c.id) as in_use,
                     not exists (select from config_history n where n.name = c.name and n.version > c.version)
-                        or c.by_admin and not exists (select from config_history n
-                               where n.name = c.name and n.by_admin and n.version > c.version) as newest
+                        or {this} and not exists (select from config_history n
+                               where n.name = c.name and {newer} and n.version > c.version) as newest
              from config_history c where c.id = $1
          ), deleted as (
              delete from config_history c using asked
              where c.id = asked.id and not asked.in_use and not asked.newest returning c.id
          )
-         select in_use, newest, exists (select from deleted) from asked",
-    )
+         select in_use, newest, exists (select from deleted) from asked"
+    )))
     .bind(id)
     .fetch_optional(db)
     .await
@@ -79,7 +81,8 @@ pub async fn delete(db: impl PgExecutor<'_>, id: i64) -> sqlx::Result<Deletion> 
 /// Deletes versions older than `days` that never ran, or whose runs and schedules were deleted, at most `limit` of them.
 /// Returns how many: call again while it is `limit`.
 pub async fn remove_never_run(db: impl PgExecutor<'_>, days: u16, limit: i64) -> sqlx::Result<u64> {
-    let removed = sqlx::query(
+    let (this, newer) = (decides("c"), decides("n"));
+    let removed = sqlx::query(sqlx::AssertSqlSafe(format!(
         r#"delete from config_history where id = any(array(
              select c.id from config_history c
              where c."timestamp" < now() - make_interval(days => $1)
@@ -88,10 +91,10 @@ pub async fn remove_never_run(db: impl PgExecutor<'_>, days: u16, limit: i64) ->
                and not exists (select from backfills b where b.config_id = c.id)
                and exists (select from config_history n where n.name = c.name and n.version > c.version)
                -- The newest version of an admin decides what is shared, whatever users upload after it.
-               and (not c.by_admin or exists (select from config_history n
-                        where n.name = c.name and n.by_admin and n.version > c.version))
-             order by c.id limit $2))"#,
-    )
+               and (not ({this}) or exists (select from config_history n
+                        where n.name = c.name and {newer} and n.version > c.version))
+             order by c.id limit $2))"#
+    )))
     .bind(i32::from(days))
     .bind(limit)
     .execute(db)

@@ -15,7 +15,7 @@ grant select, insert, update, delete on elt.known_hosts, elt.sessions, elt.users
 grant select, insert, delete on elt.config_history, elt.login_codes, elt.login_failures to elt_api;
 grant select, insert, update on elt.api_tokens to elt_api;
 grant select, insert, update, delete on elt.recovery_codes, elt.second_factors, elt.secrets to elt_api;
-grant update (by_admin, secret_names) on elt.config_history to elt_api;
+grant update (by_admin, only_tried, secret_names) on elt.config_history to elt_api;
 grant select, update on elt.audit_chain to elt_api;
 grant update (drain_asked_at, drain_asked_by) on elt.workers to elt_api;
 grant select, insert, delete, update (scope) on elt.pauses to elt_api;

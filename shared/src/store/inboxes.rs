@@ -3,6 +3,7 @@
 use sqlx::types::Json;
 use sqlx::{FromRow, PgExecutor};
 
+use super::configs::decides;
 use crate::config::InboxRules;
 
 /// The inbox of a pipeline, as one of its config versions describes it.
@@ -18,13 +19,19 @@ pub struct Inbox {
 
 /// The versions that decide: the newest of each pipeline for admins; for users the newest that an admin has uploaded,
 /// because a user's config must not open an inbox.
-const DECIDING: &str = r#"select distinct on (name collate "C") name, id as config_id, inbox as rules
-                          from config_history where (by_admin or not $1)"#;
+fn deciding() -> String {
+    let by_admin = decides("v");
+    format!(
+        r#"select distinct on (name collate "C") name, id as config_id, inbox as rules
+           from config_history v where (not $1 or {by_admin})"#
+    )
+}
 
 /// The inbox of a pipeline. `None`: no config version of the pipeline decides. `by_admins`: only versions that an admin has
 /// uploaded decide.
 pub async fn find(db: impl PgExecutor<'_>, pipeline: &str, by_admins: bool) -> sqlx::Result<Option<Inbox>> {
-    sqlx::query_as(sqlx::AssertSqlSafe(format!(r#"{DECIDING} and name = $2 order by name collate "C", version desc"#)))
+    let deciding = deciding();
+    sqlx::query_as(sqlx::AssertSqlSafe(format!(r#"{deciding} and name = $2 order by name collate "C", version desc"#)))
         .bind(by_admins)
         .bind(pipeline)
         .fetch_optional(db)
@@ -40,9 +47,10 @@ pub async fn list(
     after: Option<&str>,
     limit: i64,
 ) -> sqlx::Result<Vec<Inbox>> {
+    let deciding = deciding();
     sqlx::query_as(sqlx::AssertSqlSafe(format!(
         r#"select name, config_id, rules from (
-             {DECIDING} and ($2::text is null or name collate "C" > $2) and ($3::text[] is null or name = any($3))
+             {deciding} and ($2::text is null or name collate "C" > $2) and ($3::text[] is null or name = any($3))
              order by name collate "C", version desc
            ) deciding
            where rules is not null and (not $1 or (rules ->> 'users')::boolean)

@@ -94,7 +94,7 @@ pub(crate) async fn stale(db: impl PgExecutor<'_>, limit: i64) -> sqlx::Result<V
          from (select distinct name from config_history where notify ? 'freshness_seconds') named
          join lateral (select v.id, v.name, v.notify, v.\"timestamp\" from config_history v
                        where v.name = named.name
-                         and (v.by_admin or exists (select from runs r where r.config_id = v.id and r.kind = 'run')
+                         and (v.by_admin and v.only_tried is null or exists (select from runs r where r.config_id = v.id and r.kind = 'run')
                               or exists (select from schedules s where s.config_id = v.id))
                        order by v.version desc limit 1) c
            on c.notify ? 'freshness_seconds' and jsonb_path_exists(c.notify, '$.rules[*].on[*] ? (@ == \"stale\")')

@@ -5,6 +5,8 @@ use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgExecutor};
 use uuid::Uuid;
 
+use super::configs::decides;
+
 /// The table of a pipeline, or its tables, as a user sees them in a list.
 #[derive(Debug, Clone, FromRow)]
 pub struct SharedTable {
@@ -33,15 +35,16 @@ pub async fn list(
     after: Option<&str>,
     limit: i64,
 ) -> sqlx::Result<Vec<SharedTable>> {
-    sqlx::query_as(
+    let decides = decides("c");
+    sqlx::query_as(sqlx::AssertSqlSafe(format!(
         r#"select s.pipeline, case when loaded.divided_at is null then loaded.target_table end as "table",
                   loaded.divided_at is not null as has_tables, loaded.at as loaded_at, s.granted_by, s.granted_at,
                   case when c.notify ? 'freshness_seconds'
                        then coalesce(loaded.at, c."timestamp")
                             < now() - make_interval(secs => (c.notify ->> 'freshness_seconds')::float8) end as stale
            from shares s
-           join lateral (select notify, "timestamp" from config_history
-                         where name = s.pipeline and by_admin order by version desc limit 1) c on true
+           join lateral (select notify, "timestamp" from config_history c
+                         where name = s.pipeline and {decides} order by version desc limit 1) c on true
            left join lateral (select r.target_table, r.divided_at, r.finished_at as at
                               from runs r join config_history v on v.id = r.config_id and v.by_admin
                               where r.name = s.pipeline and r.kind = 'run' and r.state = 'succeeded' and r.part_of is null
@@ -49,8 +52,8 @@ pub async fn list(
                               order by r.id desc limit 1) loaded on true
            where s.user_id = $1 and ($2::text is null or s.pipeline collate "C" > $2)
              and ($3::text[] is null or s.pipeline = any($3))
-           order by s.pipeline collate "C" limit $4"#,
-    )
+           order by s.pipeline collate "C" limit $4"#
+    )))
     .bind(user)
     .bind(after)
     .bind(names)

@@ -2,7 +2,7 @@
 
 use sqlx::{PgConnection, PgExecutor};
 
-use super::configs::{self, ConfigAuthor, ConfigVersion, NewConfig};
+use super::configs::{self, ConfigAuthor, ConfigVersion, NewConfig, Purpose};
 use crate::config::{
     Checked, ConfigError, ConfigProblem, Document, InboxRules, NoReferences, PipelineConfig, TimeLimit, Warning,
 };
@@ -85,6 +85,7 @@ impl Upload {
         tx: &mut PgConnection,
         keys: &KeyRing,
         (username, author): (&str, ConfigAuthor),
+        purpose: Purpose,
     ) -> sqlx::Result<(ConfigVersion, bool)> {
         let json = |value: Result<serde_json::Value, serde_json::Error>| {
             value.map_err(|error| sqlx::Error::Encode(error.into()))
@@ -100,6 +101,7 @@ impl Upload {
             warnings: json(serde_json::to_value(self.warnings()))?,
             created_by: username,
             author,
+            purpose,
             secret_names: self.document.secret_names().into_iter().collect(),
             start_rules: self.pipeline.as_ref().map(|checked| checked.value.start_rules).unwrap_or_default(),
             notify: self.pipeline.as_ref().map_or(&nothing, |checked| &checked.value.notify),

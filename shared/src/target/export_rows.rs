@@ -107,11 +107,30 @@ async fn read(
     }
 }
 
-/// The size of a row in bytes, with what each cell takes beside its value.
+/// The size of a row in the XML of a workbook, in bytes, with what each cell takes beside its value.
 fn size_of(row: &[Option<String>]) -> u64 {
-    row.iter().map(|value| CELL_BYTES + value.as_ref().map_or(0, |value| value.len() as u64)).sum()
+    row.iter().map(|value| CELL_BYTES + value.as_deref().map_or(0, escaped_bytes)).sum()
+}
+
+/// The most bytes that a text has in the XML of a workbook, where `&` is `&amp;` and a control character `_x0001_`.
+fn escaped_bytes(text: &str) -> u64 {
+    text.bytes().map(|byte| if matches!(byte, b'&' | b'<' | b'>' | b'_' | 0..0x20) { 7 } else { 1 }).sum()
 }
 
 fn values(row: &PgRow) -> sqlx::Result<Vec<Option<String>>> {
     (0..row.len()).map(|column| row.try_get(column)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_counts_as_it_is_written_in_a_workbook() {
+        assert_eq!(escaped_bytes("Ännie"), 6);
+        for (text, written) in [("&<>", "&amp;&lt;&gt;"), ("\u{1}", "_x0001_"), ("_x000D_", "_x005F_x000D_")] {
+            assert!(escaped_bytes(text) >= written.len() as u64, "{text:?}");
+        }
+        assert_eq!(size_of(&[None, Some("ab".into())]), 2 * CELL_BYTES + 2);
+    }
 }

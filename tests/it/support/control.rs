@@ -171,6 +171,7 @@ async fn keep(db: &mut PgConnection, yaml: &str, pipeline: &PipelineConfig) -> s
         warnings: json!([]),
         created_by: "admin",
         author: configs::ConfigAuthor::Admin,
+        purpose: configs::Purpose::Use,
         secret_names: Vec::new(),
         start_rules: pipeline.start_rules,
         notify: &pipeline.notify,

@@ -152,6 +152,7 @@ impl Loader {
             start_rules: pipeline.start_rules,
             notify: &pipeline.notify,
             inbox: InboxRules::of(&pipeline.sources),
+            purpose: configs::Purpose::Use,
             secret_names: Vec::new(),
         };
         let mut tx = self.control.begin().await.expect("a transaction");

@@ -6,7 +6,7 @@ use std::io;
 use std::sync::Arc;
 
 use elt_shared::config::NumberFormat;
-use elt_shared::explained::Code;
+use elt_shared::explained::{Code, Explained};
 use elt_shared::runs::report::FileDialect;
 
 use super::column_names::NameError;
@@ -22,6 +22,8 @@ use super::shaped_rows::{ShapeRows, ShapedRows};
 use super::window::{WINDOW_BYTES, Window};
 use super::xml::Xml;
 use super::{BATCH_BYTES, BATCH_ROWS, BadRecord, Piece, RawBatch, arrow_ipc, parquet};
+use crate::error::PipelineError;
+use crate::error::outage::Outage;
 use crate::humanize;
 use crate::input::{Compression, Format, InputFile};
 
@@ -107,6 +109,14 @@ impl FileError {
     fn unopened(file: &str) -> Self {
         Self::new(Code::Unreadable, file, None, "it holds other files and was not opened")
             .hint("Name it in `path`, or the folder that it is in.")
+    }
+
+    /// The failure of the run when the disk of the worker is the reason and not the file, which another attempt can read.
+    pub(crate) fn of_worker(&self) -> Option<PipelineError> {
+        let Self { code, message, next_step, .. } = self;
+        let explained =
+            || Explained { code: *code, message: message.clone(), next_step: next_step.clone().into_owned() };
+        (*code == Code::Io).then(|| PipelineError::away(Outage::WorkerShort, explained()))
     }
 
     pub(super) fn io(file: &str, error: &io::Error) -> Self {

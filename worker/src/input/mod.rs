@@ -108,8 +108,17 @@ pub struct SheetPlace {
     pub index: usize,
     /// Its name.
     pub name: String,
-    /// The folder for what does not fit into memory while it is read.
-    pub spool: PathBuf,
+    /// Where texts are written that do not fit into memory while it is read.
+    pub spool: Spool,
+}
+
+/// A folder for what does not fit into memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spool {
+    /// Its path.
+    pub folder: PathBuf,
+    /// Bytes that its disk keeps free.
+    pub keep_free: u64,
 }
 
 /// The action on a remote file after its load has committed, if it is still the file that was read.

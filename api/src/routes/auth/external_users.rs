@@ -2,6 +2,7 @@
 //! groups at every login.
 
 use elt_shared::explained::Code;
+use elt_shared::invisible::is_invisible;
 use elt_shared::store::audit::{self, NewAuditRow};
 use elt_shared::store::users::{self, Change, Identity, Role, User};
 use elt_shared::store::{api_tokens, sessions};
@@ -165,7 +166,7 @@ async fn add(db: &mut PgConnection, identity: Identity<'_>, name: &str, role: Ro
 /// The name a person wishes for, as far as it can be a name here.
 fn wished_name(claims: &IdClaims) -> String {
     let wished = [claims.preferred_username.as_deref(), claims.email.as_deref(), Some(claims.sub.as_str())];
-    let usable = |name: &&str| !name.is_empty() && !name.chars().any(char::is_control) && !users::is_reserved(name);
+    let usable = |name: &&str| !name.is_empty() && !name.contains(is_invisible) && !users::is_reserved(name);
     let name = wished.into_iter().flatten().map(str::trim).find(usable).unwrap_or("user");
     name.chars().take(LONGEST_NAME).collect()
 }

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use elt_shared::api_token::Scope;
 use elt_shared::config::{ConfigError, NoReferences};
-use elt_shared::store::configs::ConfigVersion;
+use elt_shared::store::configs::{ConfigVersion, Purpose};
 use elt_shared::store::uploads::Upload;
 use serde::Serialize;
 use sqlx::PgConnection;
@@ -72,7 +72,7 @@ async fn upload(
     if let Some(known) = once.known(&mut tx, &caller, &upload.text()).await? {
         return Ok(known);
     }
-    let (version, created) = upload.keep(&mut tx, &state.keys, (caller.name(), caller.author())).await?;
+    let (version, created) = upload.keep(&mut tx, &state.keys, (caller.name(), caller.author()), Purpose::Use).await?;
     if created {
         quota::check_quota(&state, &mut tx, &caller).await?;
     }
@@ -110,10 +110,11 @@ pub async fn keep_to_run(
     tx: &mut PgConnection,
     caller: &Caller,
     upload: &Upload,
+    purpose: Purpose,
 ) -> Result<ConfigVersion> {
     caller.reach(&upload.document().name())?;
     caller.reach(&upload.pipeline()?.name)?;
-    let (config, created) = upload.keep(tx, &state.keys, (caller.name(), caller.author())).await?;
+    let (config, created) = upload.keep(tx, &state.keys, (caller.name(), caller.author()), purpose).await?;
     if created {
         // Refused after the fact, because only now it is known; the caller's transaction ends without a commit.
         caller.require(Scope::Upload)?;

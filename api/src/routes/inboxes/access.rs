@@ -35,14 +35,14 @@ impl Access {
 /// decides then, because nobody has read a newer one of a user before it runs.
 ///
 /// # Errors
-/// 403 when an API token is bound to other pipelines or no admin has allowed uploads of users; 404 without such a pipeline;
-/// 409 when it reads no inbox.
+/// 403 when an API token is bound to other pipelines; 404 without such a pipeline and, in the same words, when no admin has allowed
+/// uploads of users, who may not know which pipelines there are; 409 when it reads no inbox.
 pub async fn of(state: &AppState, caller: &Caller, pipeline: &str, starts_run: bool) -> Result<Access> {
     caller.reach(pipeline)?;
     let for_users = !caller.is_admin();
     let by_admins = for_users || starts_run;
     let inbox = inboxes::find(&state.db, pipeline, by_admins).await?;
-    if inbox.is_none() && !(by_admins && pipelines::exists(&state.db, pipeline).await?) {
+    if inbox.is_none() && !for_users && !(starts_run && pipelines::exists(&state.db, pipeline).await?) {
         return Err(Error::NotFound(format!("pipeline {pipeline}")));
     }
     let config_id = inbox.as_ref().map(|inbox| inbox.config_id);
@@ -50,10 +50,10 @@ pub async fn of(state: &AppState, caller: &Caller, pipeline: &str, starts_run: b
     match (config_id, rules) {
         (Some(config_id), Some(rules)) if rules.users || !for_users => Ok(Access { config_id, rules }),
         _ if for_users => Err(Error::refused(
-            StatusCode::FORBIDDEN,
+            StatusCode::NOT_FOUND,
             Code::UploadsNotAllowed,
-            format!("only admins may upload files to the pipeline {pipeline}"),
-            "Ask an admin, who allows it with `users: true` in the source of `type: inbox`.",
+            format!("there is no pipeline {pipeline} to which users may upload files"),
+            "Check the name, or ask an admin, who allows it with `users: true` in the source of `type: inbox`.",
         )),
         _ => Err(Error::conflict(
             Code::NoInbox,

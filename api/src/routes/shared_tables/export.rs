@@ -24,6 +24,7 @@ use crate::auth::ticket::TicketParameter;
 use crate::auth::{Data, OnPipelines};
 use crate::download;
 use crate::error::{Error, Problem, Result};
+use crate::export_disk::Disk;
 use crate::extract::{Params, Path};
 use crate::target_errors::tell_of_shared;
 use crate::targets::OpenTarget;
@@ -60,7 +61,7 @@ struct ExportParameters {
     (status = 200, content((String = "text/csv"), (String = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
         (String = "application/vnd.apache.parquet"))),
     (status = 404, body = Problem), (status = 422, body = Problem), (status = 429, body = Problem), (status = 502, body = Problem),
-    (status = 503, body = Problem)))]
+    (status = 503, body = Problem), (status = 507, body = Problem)))]
 pub async fn export(
     State(state): State<AppState>,
     caller: OnPipelines<Data>,
@@ -111,10 +112,10 @@ impl Written {
         }
     }
 
-    fn write(self, folder: &FilePath, rows: TableRows, stop: &CancellationToken) -> Result<StdFile, WriteError> {
+    fn write(self, disk: &Disk, rows: TableRows, stop: &CancellationToken) -> Result<StdFile, WriteError> {
         match self {
-            Self::Workbook => xlsx::write(folder, rows, stop),
-            Self::Parquet => parquet::write(folder, rows, stop),
+            Self::Workbook => xlsx::write(disk, rows, stop),
+            Self::Parquet => parquet::write(disk, rows, stop),
         }
     }
 }
@@ -138,11 +139,12 @@ async fn file(
     let told = |error| tell_of_shared(error, pipeline);
     let (exported, permit) = target.export_rows(query, export, kind.measure()).await.map_err(told)?;
     // Dropped when the client goes away while the file is written.
-    let (stop, folder) = (CancellationToken::new(), folder(&state.settings.data_dir));
+    let (stop, disk) = (CancellationToken::new(), Disk::of(folder(&state.settings.data_dir)));
     let _stop = stop.clone().drop_guard();
-    let writing = tokio::task::spawn_blocking(move || (kind.write(&folder, exported.rows, &stop), permit));
+    let writing = tokio::task::spawn_blocking(move || (kind.write(&disk, exported.rows, &stop), permit));
     let (written, permit) = writing.await.map_err(|error| Error::internal("write an export", error))?;
     let file = written.map_err(|error| match error {
+        error if error.is_about_room() => no_room(),
         WriteError::Rows(error) => told(error),
         WriteError::CellTooLong { .. } => Error::refused(
             StatusCode::UNPROCESSABLE_ENTITY,
@@ -159,6 +161,16 @@ async fn file(
         if Instant::now() < end { chunk } else { Err(io::ErrorKind::TimedOut.into()) }
     });
     Ok(download::export(&table, kind.suffix(), exported.cut, Body::from_stream(rows)))
+}
+
+fn no_room() -> Error {
+    tracing::warn!("an export was not written, because the disk of the data folder has too little room");
+    Error::refused(
+        StatusCode::INSUFFICIENT_STORAGE,
+        Code::ExportDiskFull,
+        "the disk with the data folder of the API has no room for the file",
+        "Export as CSV, which needs no room there, or let the operator make room.",
+    )
 }
 
 /// Where a file is written. The file has no name, so it is gone with the process.

@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
 use elt_shared::explained::Code;
+use elt_shared::invisible::is_invisible;
 use elt_shared::store::saved_filters::{self, MOST_SAVED_FILTERS, SavedFilter, TableView};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -106,7 +107,7 @@ pub async fn save_filter(
 
 fn checked(name: &str, SavedView { filter, sort, hide }: SavedView) -> Result<TableView> {
     let invalid = |detail: String| Err(Error::unprocessable(Code::InvalidSavedFilter, detail));
-    let is_name = (1..=MOST_NAME).contains(&name.chars().count()) && !name.chars().any(char::is_control);
+    let is_name = (1..=MOST_NAME).contains(&name.chars().count()) && !name.contains(is_invisible);
     if !is_name || name.trim() != name {
         return invalid(format!("the name of a saved filter has 1 to {MOST_NAME} printable characters"));
     }

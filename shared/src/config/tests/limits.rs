@@ -25,6 +25,18 @@ fn a_byte_order_mark_stands_at_the_beginning_only() {
 }
 
 #[test]
+fn a_name_that_would_look_like_another_is_refused() {
+    for name in ["ord\u{200b}ers", "\u{202e}sredro", "orders\u{2060}", "or\nders"] {
+        let text = with(&format!("name: {}\n", serde_json::to_string(name).expect("a text")));
+        let document = Document::parse(&text).expect(name);
+        let problems = document.pipeline(&NoReferences).expect_err(name).to_string();
+        assert!(problems.contains("none of them invisible"), "{name:?}: {problems}");
+        assert!(!document.name().contains(crate::invisible::is_invisible), "{name:?}");
+    }
+    assert!(Document::parse(&with("name: Größe 大 é\n")).expect("a name").pipeline(&NoReferences).is_ok());
+}
+
+#[test]
 fn only_one_mapping_is_a_config() {
     refused("- a\n- b\n", "Invalid YAML: expected a mapping of keys to values, found a list at line 1 column 1");
     refused("hello\n", "Invalid YAML: expected a mapping of keys to values, found a text at line 1 column 1");

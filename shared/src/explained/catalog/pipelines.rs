@@ -61,6 +61,15 @@ pub(super) const ENTRIES: &[Entry] = &[
         ..OF_A_REQUEST
     },
     Entry {
+        code: Code::ExportDiskFull,
+        happened: "The disk of the API has no room for the workbook.",
+        why: "An Excel file is written to the data folder before it is sent, and 256 MiB stay free there.",
+        next_step: "Export as CSV, which needs no room there, or let the operator make room on the disk of `ELT_DATA_DIR`.",
+        example: "the disk with the data folder of the API has no room for the workbook",
+        seen: &[Seen::Api(507)],
+        ..OF_A_REQUEST
+    },
+    Entry {
         code: Code::ExportEnded,
         happened: "An export was ended before all rows were read.",
         why: "Its client read too slowly, or `ELT_EXPORT_SECONDS` were over; the rows of a workbook must be read in 45 seconds.",

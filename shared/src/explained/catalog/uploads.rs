@@ -139,12 +139,12 @@ pub(super) const ENTRIES: &[Entry] = &[
     },
     Entry {
         code: Code::UploadsNotAllowed,
-        happened: "Users who are not admins may not upload files to the pipeline.",
+        happened: "There is no pipeline of this name to which users who are not admins may upload files.",
         why: "An admin allows it with `users: true` in the source of `type: inbox`. It counts only in the newest version that an \
-            admin has uploaded.",
-        next_step: "Ask an admin.",
-        example: "only admins may upload files to the pipeline orders",
-        seen: &[Seen::Api(403)],
+            admin has uploaded. The answer is the same for a name that no pipeline has.",
+        next_step: "Check the name, or ask an admin.",
+        example: "there is no pipeline orders to which users may upload files",
+        seen: &[Seen::Api(404)],
         ..OF_A_REQUEST
     },
 ];

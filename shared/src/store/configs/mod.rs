@@ -105,6 +105,25 @@ impl ConfigAuthor {
     }
 }
 
+/// What a text is kept for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To be run, now or later.
+    Use,
+    /// To be planned, tested or previewed.
+    Trial,
+}
+
+/// SQL condition: the version `v` can decide about shares and inboxes, because an admin has sent it to be kept, or was the first to
+/// send it, and it has run since.
+pub(super) fn decides(v: &str) -> String {
+    format!(
+        "{v}.by_admin and ({v}.only_tried is null or {v}.only_tried = 'draft'
+             and (exists (select from runs r where r.config_id = {v}.id and r.kind = 'run')
+                  or exists (select from schedules s where s.config_id = {v}.id)))"
+    )
+}
+
 /// What is kept of an uploaded text. Made by the config module's `Document`.
 #[derive(Debug, Clone)]
 pub struct NewConfig<'a> {
@@ -126,6 +145,8 @@ pub struct NewConfig<'a> {
     pub created_by: &'a str,
     /// Who vouches for the text.
     pub author: ConfigAuthor,
+    /// What it is kept for.
+    pub purpose: Purpose,
     /// The secrets that the text refers to.
     pub secret_names: Vec<String>,
     /// When its runs may start, and before which others.
@@ -148,7 +169,7 @@ pub async fn keep(tx: &mut PgConnection, keys: &KeyRing, new: NewConfig<'_>) -> 
     let is_by_admin = new.author == ConfigAuthor::Admin;
     if let Some(known) = find_by_content(&mut *tx, &hashes).await? {
         let by_admin = known.by_admin || is_by_admin;
-        vouch(&mut *tx, known.id, by_admin, &new.secret_names).await?;
+        vouch(&mut *tx, known.id, &new).await?;
         return Ok((ConfigVersion { by_admin, ..known }, false));
     }
     let version: i32 =
@@ -158,8 +179,8 @@ pub async fn keep(tx: &mut PgConnection, keys: &KeyRing, new: NewConfig<'_>) -> 
     let kept = sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "insert into config_history (version, name, content_key, key_id, yaml_sealed, yaml_masked, yaml_preview,
                                      runnable, problems, warnings, created_by, by_admin, secret_names,
-                                      concurrency, priority, notify, inbox)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+                                     concurrency, priority, notify, inbox, only_tried)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
          returning {COLUMNS}"
     )))
     .bind(version)
@@ -179,6 +200,7 @@ pub async fn keep(tx: &mut PgConnection, keys: &KeyRing, new: NewConfig<'_>) -> 
     .bind(new.start_rules.priority)
     .bind(Json(new.notify))
     .bind(new.inbox.map(Json))
+    .bind((is_by_admin && new.purpose == Purpose::Trial).then_some("draft"))
     .fetch_one(tx)
     .await?;
     Ok((kept, true))
@@ -186,14 +208,22 @@ pub async fn keep(tx: &mut PgConnection, keys: &KeyRing, new: NewConfig<'_>) -> 
 
 /// Notes who vouches for a version that was uploaded again, and the secrets that its text refers to, which earlier releases
 /// did not note.
-async fn vouch(tx: &mut PgConnection, id: i64, by_admin: bool, secret_names: &[String]) -> sqlx::Result<()> {
+async fn vouch(tx: &mut PgConnection, id: i64, new: &NewConfig<'_>) -> sqlx::Result<()> {
+    let is_by_admin = new.author == ConfigAuthor::Admin;
+    // A trial changes nothing about a version that an admin had sent before.
     sqlx::query(
-        "update config_history set by_admin = $2, secret_names = $3
-         where id = $1 and (by_admin <> $2 or secret_names <> $3)",
+        "with sent as (select id, by_admin or $2 as by_admin,
+                              case when not $2 then only_tried when not $3 then null
+                                   when by_admin then only_tried else 'of_user' end as only_tried
+                       from config_history where id = $1)
+         update config_history c set by_admin = sent.by_admin, only_tried = sent.only_tried, secret_names = $4
+         from sent where c.id = sent.id
+           and (c.by_admin, c.only_tried, c.secret_names) is distinct from (sent.by_admin, sent.only_tried, $4)",
     )
     .bind(id)
-    .bind(by_admin)
-    .bind(secret_names)
+    .bind(is_by_admin)
+    .bind(new.purpose == Purpose::Trial)
+    .bind(&new.secret_names)
     .execute(tx)
     .await?;
     Ok(())
@@ -268,8 +298,9 @@ pub async fn newest(db: impl PgExecutor<'_>, name: &str) -> sqlx::Result<Option<
 
 /// The newest version of a pipeline that an admin has uploaded. `None`: no admin has uploaded one, or there is no pipeline of this name.
 pub async fn newest_by_admin(db: impl PgExecutor<'_>, name: &str) -> sqlx::Result<Option<ConfigVersion>> {
+    let decides = decides("v");
     sqlx::query_as(sqlx::AssertSqlSafe(format!(
-        "select {COLUMNS} from config_history where name = $1 and by_admin order by version desc limit 1"
+        "select {COLUMNS} from config_history v where name = $1 and {decides} order by version desc limit 1"
     )))
     .bind(name)
     .fetch_optional(db)
@@ -279,9 +310,10 @@ pub async fn newest_by_admin(db: impl PgExecutor<'_>, name: &str) -> sqlx::Resul
 /// The version that decides which table of a pipeline a user reads: the newest that an admin has uploaded. `None`: the
 /// pipeline is not shared with the user, or there is no such version.
 pub async fn shared_with(db: impl PgExecutor<'_>, user: Uuid, name: &str) -> sqlx::Result<Option<ConfigVersion>> {
+    let decides = decides("v");
     sqlx::query_as(sqlx::AssertSqlSafe(format!(
-        "select {COLUMNS} from config_history
-         where name = $2 and by_admin and exists (select from shares where user_id = $1 and pipeline = $2)
+        "select {COLUMNS} from config_history v
+         where name = $2 and {decides} and exists (select from shares where user_id = $1 and pipeline = $2)
          order by version desc limit 1"
     )))
     .bind(user)

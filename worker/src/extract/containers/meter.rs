@@ -5,10 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
+use elt_shared::disk::free_bytes;
 use elt_shared::explained::Code;
 
 use super::problem::{Halt, Problem};
-use crate::free_space::free_bytes;
 use crate::humanize::size;
 
 /// Bytes between two looks at the free room of the disk.

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use elt_shared::explained::Code;
+use elt_shared::invisible::is_invisible;
 
 use super::problem::Problem;
 
@@ -82,13 +83,6 @@ pub(super) fn shown(bytes: &[u8]) -> String {
         }
     }
     shown
-}
-
-/// Whether a character is not seen, or changes how those beside it are seen: a line end, an escape of a terminal, a mark that
-/// turns the direction of writing.
-fn is_invisible(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// The name of a file inside an archive, after that of the archive.

@@ -38,7 +38,6 @@ mod xml;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
 use std::sync::Arc;
 
 use elt_shared::explained::Code;
@@ -49,6 +48,8 @@ use package::Package;
 use problem::Problem;
 use row::SheetRow;
 use xlsx::Xlsx;
+
+use crate::input::Spool;
 
 /// Number of rows and columns that a sheet can have.
 const MAX_ROWS: u32 = 1_048_576;
@@ -149,10 +150,10 @@ impl Workbook {
         }
     }
 
-    /// The rows of a sheet. `folder`: where texts are written that are too large for the memory.
-    fn rows(&self, index: usize, folder: &Path) -> Result<Box<dyn SheetRows>, Problem> {
+    /// The rows of a sheet. `spool`: where texts are written that are too large for the memory.
+    fn rows(&self, index: usize, spool: &Spool) -> Result<Box<dyn SheetRows>, Problem> {
         match self {
-            Self::Xlsx(workbook) => workbook.rows(index, folder),
+            Self::Xlsx(workbook) => workbook.rows(index, spool),
             Self::Ods(workbook) => workbook.rows(index),
             Self::BinaryWorkbook(workbook) => workbook.rows(index),
         }

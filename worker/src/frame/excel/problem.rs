@@ -36,6 +36,16 @@ impl Problem {
         Self::new(Code::WorkbookTooLarge, what)
     }
 
+    /// The disk for its texts has so many bytes free, and must keep so many.
+    pub(super) fn no_room(free: u64, keep_free: u64) -> Self {
+        let (free, keep_free) = (humanize::size(free), humanize::size(keep_free));
+        let what = format!(
+            "its texts are too large for the memory, and the data folder has {free} free, of which {keep_free} must stay \
+             free (ELT_MIN_FREE_MIB)"
+        );
+        Self::new(Code::Io, what)
+    }
+
     pub(super) fn in_row(self, row: u32) -> Self {
         Self { row: self.row.or(Some(row)), ..self }
     }
@@ -51,6 +61,7 @@ impl Problem {
             Code::WorkbookTooLarge => error.hint("Save it as .xlsx, or split it."),
             Code::BrokenWorkbook => error.hint("Open it in Excel or LibreOffice and save it again, or copy it again."),
             Code::Truncated => error.hint("Copy the file again; it is read again when it changes."),
+            Code::Io => error.hint("Free space on the worker's disk; the run is tried again."),
             Code::Unreadable => error.hint("Check the file's permissions and the disk."),
             Code::NoSheet => error.hint(
                 "Write the name of a sheet in the source, `excel: {sheet: NAME}`, or several in `excel: {sheets: [NAME, NAME]}`.",

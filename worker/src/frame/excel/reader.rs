@@ -16,7 +16,7 @@ use crate::frame::read::{FileError, FileSummary, Rows};
 use crate::frame::record_batch::RecordBatch;
 use crate::frame::written_rows::WrittenRows;
 use crate::frame::{BATCH_ROWS, BadRecord, CellKind, MAX_RAW_BYTES};
-use crate::input::{InputFile, Stamp};
+use crate::input::{InputFile, Spool, Stamp};
 
 /// Bytes of text after which a batch ends.
 const BATCH_TEXT_BYTES: usize = 1 << 20;
@@ -51,15 +51,15 @@ impl Excel {
         let content = Content::read(input).map_err(failed)?;
         let workbook = Workbook::open(&content.file).map_err(failed)?;
         let options = &input.options.excel;
-        let (index, folder, doubt) = match &input.sheet {
+        let (index, spool, doubt) = match &input.sheet {
             Some(sheet) => (sheet.index, sheet.spool.clone(), None),
             None => {
                 let (chosen, doubt) = choice::only(&workbook, options).map_err(failed)?;
-                (chosen.index, std::env::temp_dir(), doubt)
+                (chosen.index, Spool { folder: std::env::temp_dir(), keep_free: 0 }, doubt)
             }
         };
         let sheet = workbook.sheets().into_iter().nth(index).ok_or_else(|| failed(Problem::cut_off()))?.name;
-        let mut rows = workbook.rows(index, &folder).map_err(failed)?;
+        let mut rows = workbook.rows(index, &spool).map_err(failed)?;
         let mut ahead = VecDeque::new();
         let merged = |row| workbook.merged_in_row(index, row);
         let mut table = table::find(rows.as_mut(), options, &input.name, merged, &mut ahead)?;

@@ -6,11 +6,15 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+
+use elt_shared::disk::free_bytes;
+use elt_shared::explained::Code;
 
 use super::problem::Problem;
 use super::text::rich_text_into;
 use super::xml::{Token, Xml};
+use crate::error::outage::Outage;
+use crate::input::Spool;
 
 /// Bytes of texts that are held in memory. More are written to a file.
 const MEMORY_BYTES: usize = 4 << 20;
@@ -23,6 +27,8 @@ const STRIDE: usize = 16;
 /// Bytes of a block of the file in memory, and number of such blocks.
 const BLOCK_BYTES: usize = 64 << 10;
 const BLOCKS: usize = 32;
+/// Bytes between two looks at the free room of the disk.
+const LOOK_EVERY: u64 = 32 << 20;
 /// Bytes of a text's length in front of the text.
 const LENGTH_BYTES: u64 = 4;
 
@@ -88,10 +94,10 @@ struct Spilled {
 }
 
 impl SharedStrings {
-    /// Reads the part that has the texts. `folder`: where they are written when they are too large for the memory.
-    pub(super) fn read(mut xml: Xml, folder: &Path) -> Result<Self, Problem> {
+    /// Reads the part that has the texts. `spool`: where they are written when they are too large for the memory.
+    pub(super) fn read(mut xml: Xml, spool: &Spool) -> Result<Self, Problem> {
         let mut strings = Self::default();
-        let mut writer = Writer { memory: Vec::new(), file: None, written: 0, folder };
+        let mut writer = Writer { memory: Vec::new(), file: None, written: 0, next_look: 0, spool };
         let mut text = Vec::new();
         loop {
             match xml.next()? {
@@ -190,7 +196,9 @@ struct Writer<'a> {
     memory: Vec<u8>,
     file: Option<BufWriter<File>>,
     written: u64,
-    folder: &'a Path,
+    /// Bytes of `written` at the next look at the free room of the disk.
+    next_look: u64,
+    spool: &'a Spool,
 }
 
 impl Writer<'_> {
@@ -205,8 +213,17 @@ impl Writer<'_> {
             self.memory.extend_from_slice(text);
             return Ok(());
         }
+        if self.written >= self.next_look {
+            self.next_look = self.written + LOOK_EVERY;
+            // A file system that does not tell its free room fails when it is full.
+            if let Some(free) = free_bytes(&self.spool.folder)
+                && free < self.spool.keep_free.saturating_add(LOOK_EVERY)
+            {
+                return Err(Problem::no_room(free, self.spool.keep_free));
+            }
+        }
         if self.file.is_none() {
-            let file = tempfile::tempfile_in(self.folder).map_err(|error| not_written(&error))?;
+            let file = tempfile::tempfile_in(&self.spool.folder).map_err(|error| not_written(&error))?;
             self.file = Some(BufWriter::with_capacity(BLOCK_BYTES, file));
         }
         let Some(file) = &mut self.file else { return Ok(()) };
@@ -217,14 +234,21 @@ impl Writer<'_> {
 fn not_written(error: &io::Error) -> Problem {
     let why = crate::humanize::unreadable(error);
     Problem::new(
-        elt_shared::explained::Code::Unreadable,
+        // With more room on the disk the file can be read, so it is not the file that has the problem.
+        if Outage::of_worker(error).is_some() { Code::Io } else { Code::Unreadable },
         format!("its texts are too large for the memory and could not be written to the work folder: {why}"),
     )
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+
+    fn spool(folder: &Path, keep_free: u64) -> Spool {
+        Spool { folder: folder.to_owned(), keep_free }
+    }
 
     fn xml(count: usize, text: impl Fn(usize) -> String) -> Xml {
         let mut document = String::from("<?xml version=\"1.0\"?><sst xmlns=\"x\">");
@@ -239,7 +263,7 @@ mod tests {
     fn texts_are_found_in_memory_and_in_the_file() {
         let folder = tempfile::tempdir().expect("a folder");
         let text = |number: usize| format!("{number}:{}", "ä".repeat(number % 300));
-        let mut strings = SharedStrings::read(xml(100_000, text), folder.path()).expect("texts");
+        let mut strings = SharedStrings::read(xml(100_000, text), &spool(folder.path(), 0)).expect("texts");
         assert!(strings.file.is_some(), "the texts fit into the memory");
         for number in (0..100_000).step_by(7).chain((0..100_000).rev().step_by(997)).chain([99_999, 0]) {
             let mut out = b"x".to_vec();
@@ -249,6 +273,21 @@ mod tests {
         assert!(!strings.add_to(100_000, &mut Vec::new()).expect("readable"));
         assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 0);
         assert!(strings.held_bytes() <= MOST_HELD, "{}", strings.held_bytes());
+    }
+
+    #[test]
+    fn texts_leave_the_room_on_the_disk_that_must_stay_free() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let full = spool(folder.path(), u64::MAX);
+        let small = SharedStrings::read(xml(10, |number| number.to_string()), &full);
+        assert!(small.is_ok(), "what fits into the memory needs no disk");
+        let Err(problem) = SharedStrings::read(xml(6, |_| "x".repeat(1 << 20)), &full) else {
+            panic!("written to a disk without room");
+        };
+        let error = problem.of_file("a.xlsx");
+        assert_eq!(error.code, Code::Io, "{error}");
+        assert!(error.message.contains("ELT_MIN_FREE_MIB"), "{error}");
+        assert_eq!(error.of_worker().and_then(|error| error.outage()), Some(Outage::WorkerShort));
     }
 
     /// The most bytes of the texts, the blocks and the known places in memory.
@@ -283,7 +322,7 @@ mod tests {
         let document = "<sst><si><r><rPr><b/></rPr><t>Bold</t></r><r><t xml:space=\"preserve\"> and not</t></r></si>\
                         <si><t>課きく</t><rPh sb=\"0\" eb=\"1\"><t>カ</t></rPh></si><si/><si><t>&lt;&#65;&amp;</t></si></sst>";
         let xml = Xml::new(Box::new(io::Cursor::new(document.as_bytes().to_vec())));
-        let mut strings = SharedStrings::read(xml, Path::new(".")).expect("texts");
+        let mut strings = SharedStrings::read(xml, &spool(Path::new("."), 0)).expect("texts");
         let mut texts = Vec::new();
         for number in 0..4 {
             let mut out = Vec::new();

@@ -120,7 +120,8 @@ pub fn profile(files: &[InputFile], expectations: &[Expectation], stop: &Cancell
 /// Reads every file once, each opened by `open`, and counts rows, bytes and files in `progress`. It blocks its thread.
 ///
 /// # Errors
-/// [`PipelineError::Stopped`] when the run is stopped. A file that cannot be read is part of the profile, not an error.
+/// [`PipelineError::Stopped`] when the run is stopped, and [`PipelineError::Away`] when the worker's disk has no room. A file that
+/// cannot be read is part of the profile, not an error.
 pub fn profile_opened(
     files: &[InputFile],
     expectations: &[Expectation],
@@ -154,7 +155,11 @@ pub fn profile_opened(
     if stop.is_cancelled() {
         return Err(PipelineError::Stopped);
     }
-    Ok(merger.into_inner().unwrap_or_else(PoisonError::into_inner).finish())
+    let profile = merger.into_inner().unwrap_or_else(PoisonError::into_inner).finish();
+    match profile.files.iter().find_map(|file| file.error.as_ref()?.of_worker()) {
+        Some(error) => Err(error),
+        None => Ok(profile),
+    }
 }
 
 /// The profile of a file and of its columns.

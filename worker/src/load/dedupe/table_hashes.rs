@@ -6,6 +6,7 @@ use std::io;
 use std::path::Path;
 
 use elt_shared::config::{Dedupe, LoadConfig, LoadMode};
+use elt_shared::disk::free_bytes;
 use elt_shared::target::TableRef;
 use futures::TryStreamExt;
 use sqlx::PgConnection;
@@ -16,7 +17,6 @@ use super::hash_digest::HashDigest;
 use super::hash_files::{DELIVERED_BYTES, HashFiles};
 use super::hash_set::{Inserted, RowHashSet};
 use crate::error::Result;
-use crate::free_space::free_bytes;
 use crate::load::failure::{self, Failing};
 use crate::load::session::{ROW_HASH, Session, TableState};
 

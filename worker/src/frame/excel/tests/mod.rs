@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::choice::chosen;
 use crate::frame::read::{FileError, FileSummary, open};
 use crate::frame::{CellKind, Piece};
-use crate::input::{InputFile, SheetPlace};
+use crate::input::{InputFile, SheetPlace, Spool};
 
 /// Everything that a reader finds in a sheet.
 #[derive(Debug, Default)]
@@ -284,7 +284,11 @@ fn cells_beyond_the_header_reject_their_row() {
     let surplus = format!("<row r=\"501\"><c r=\"A501\"><v>1</v></c>{}</row>", text("D501", "x"));
     let sheet = format!("<worksheet><sheetData>{header}{rows}{surplus}</sheetData></worksheet>");
     let mut file = workbook(folder.path(), sheet.as_bytes(), b"<sst/>");
-    file.sheet = Some(Arc::new(SheetPlace { index: 0, name: String::new(), spool: folder.path().to_owned() }));
+    file.sheet = Some(Arc::new(SheetPlace {
+        index: 0,
+        name: String::new(),
+        spool: Spool { folder: folder.path().to_owned(), keep_free: 0 },
+    }));
     let found = read_input(&file).expect("readable");
     assert_eq!(found.rows.len(), 499);
     let reason = "the cell S!D501 has a value, and its column has no name in the header";

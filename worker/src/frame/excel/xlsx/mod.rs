@@ -8,14 +8,13 @@
 mod sheet;
 mod styles;
 
-use std::path::Path;
-
 use super::package::Package;
 use super::problem::Problem;
 use super::serial::Calendar;
 use super::shared_strings::SharedStrings;
 use super::xml::{Token, Xml};
 use super::{MAX_SHEETS, NameRoom, SheetEntry, SheetRows};
+use crate::input::Spool;
 use sheet::XmlSheet;
 
 /// The end of the type of a relation to the workbook's main part.
@@ -100,10 +99,10 @@ impl Xlsx {
         sheet::has_values(self.xml(&self.sheets[index].1)?)
     }
 
-    /// The rows of a sheet. `folder`: where its texts are written when they are too large for the memory.
-    pub(super) fn rows(&self, index: usize, folder: &Path) -> Result<Box<dyn SheetRows>, Problem> {
+    /// The rows of a sheet. `spool`: where its texts are written when they are too large for the memory.
+    pub(super) fn rows(&self, index: usize, spool: &Spool) -> Result<Box<dyn SheetRows>, Problem> {
         let strings = match &self.strings {
-            Some(part) => SharedStrings::read(self.xml(part)?, folder)?,
+            Some(part) => SharedStrings::read(self.xml(part)?, spool)?,
             None => SharedStrings::default(),
         };
         let formats = match &self.styles {
