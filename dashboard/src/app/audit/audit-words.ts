@@ -57,6 +57,7 @@ const WORDS: Record<string, string | undefined> = {
   'DELETE /secrets/{name}': 'Deleted a secret',
   'POST /service-accounts': 'Added a service account',
   'GET /data-view': 'Exported rows of a table',
+  'POST /downloads': 'Asked for a link to an export',
   'GET /shared-tables/{name}/export': 'Exported rows of a shared table',
   'PUT /shared-tables/{name}/filters/{filter}': 'Saved a filter',
   'DELETE /shared-tables/{name}/filters/{filter}': 'Deleted a saved filter',
