@@ -27,11 +27,12 @@ const READ_ONLY: [&str; 3] = ["/configs/validate", "/data-view", "/downloads"];
 
 /// Reads of what others may not see. The layer notes a refusal. Handlers note what they show before they show it, apart
 /// from that of `/secrets`, which shows no values.
-const SECRET_READS: [&str; 6] = [
+const SECRET_READS: [&str; 7] = [
     "/config/{id}",
     "/runs/{id}/csv",
     "/quarantine/export",
     "/audit/export",
+    "/data-view",
     "/secrets",
     "/shared-tables/{name}/export",
 ];
@@ -214,7 +215,7 @@ pub async fn layer(State(state): State<AppState>, mut request: Request, next: Ne
     let path = request.extensions().get::<MatchedPath>().map_or_else(String::new, |path| path.as_str().to_owned());
     let only_reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     let is_secret = SECRET_READS.contains(&path.as_str());
-    if path.is_empty() || (only_reads && !is_secret) || READ_ONLY.contains(&path.as_str()) {
+    if path.is_empty() || (only_reads && !is_secret) || (!only_reads && READ_ONLY.contains(&path.as_str())) {
         return next.run(request).await;
     }
     let note = AuditNote::default();

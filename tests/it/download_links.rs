@@ -43,8 +43,9 @@ async fn a_link_opens_its_file_without_a_token_and_nothing_else() {
     assert_eq!(app.get(&of_admin).as_nobody().await.text, "id,name\n2,O'Neil\n1,Ann\n");
     let of_user = link(&app, Login::User, &rows).await;
     assert_eq!(app.get(&of_user).as_nobody().await.status, 403);
-    let actions = app.control("select actor, action from audit where action = 'GET /data-view'").await;
-    assert_eq!(actions, [json!({ "actor": "admin", "action": "GET /data-view" })]);
+    let actions = app.control("select actor, outcome from audit where action = 'GET /data-view' order by id").await;
+    let expected = [json!({ "actor": "admin", "outcome": "done" }), json!({ "actor": "user", "outcome": "denied" })];
+    assert_eq!(actions, expected);
 }
 
 #[tokio::test]

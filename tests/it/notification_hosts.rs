@@ -57,7 +57,7 @@ async fn the_rules_for_users_open_a_private_network_for_web_addresses_and_mail_s
     let authority = Authority::new("mail");
     let server = MailServer::start(&authority, Encrypts::FromTheStart).await;
     let secret = |value: &str| json!({ "value": value, "pipelines": ["mailed"], "usable_by_users": true });
-    let address = format!("smtps://elt:password@localhost:{}", server.address.port());
+    let address = format!("smtps://elt:sender-4711@localhost:{}", server.address.port());
     for (name, value) in [("mail-ca", &authority.certificate), ("mail", &address)] {
         assert_eq!(app.request("PUT", &format!("/secrets/{name}")).json(secret(value)).await.status, 201);
     }
@@ -77,7 +77,7 @@ async fn a_host_that_the_rules_for_users_deny_gets_no_message() {
             false => format!("{{on: failed, webhook: \"http://127.0.0.1:{port}/script/told\"}}"),
             true => {
                 format!(
-                    "{{email: a@example.com, from: elt@example.com, smtp: \"smtps://elt:password@127.0.0.1:{port}\"}}"
+                    "{{email: a@example.com, from: elt@example.com, smtp: \"smtps://elt:sender-4711@127.0.0.1:{port}\"}}"
                 )
             }
         };

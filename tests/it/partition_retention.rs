@@ -259,8 +259,8 @@ async fn an_attempt_that_finds_its_rows_loaded_detaches_for_the_lost_one() {
     let other = reader(&loader).await;
     let yaml = loader.yaml(KEPT, "");
     let context = loader.begin("run", &yaml).await;
-    let waits =
-        "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like '%detach partition%'";
+    let waits = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
+           and query like '%detach partition%'";
     let lost: Option<Ended> = tokio::select! {
         ended = elt_worker::pipeline::run(&context) => Some(ended),
         () = async { while loader.value(waits).await == "0" {} } => None,

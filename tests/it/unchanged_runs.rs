@@ -162,6 +162,7 @@ async fn a_run_with_anything_to_report_is_read_again() {
         (ROWS, "load: {mode: replace}\n"),
         (ROWS, "load: {mode: merge, key: [id]}\n"),
         (ROWS, "load: {dedupe: none}\n"),
+        (ROWS, "shape: {mask: {name: hash}, mask_secret: correct-horse-battery}\n"),
     ];
     for (rows, more) in cases {
         let mut loader = Loader::start().await;
@@ -172,6 +173,49 @@ async fn a_run_with_anything_to_report_is_read_again() {
             assert_eq!((report.unchanged_since, report.left_behind), (None, None), "{more}");
         }
     }
+}
+
+/// A column that no file has is reported each time, because its incident would be over otherwise.
+#[tokio::test]
+async fn differences_that_are_still_there_are_reported_again() {
+    let (loader, _) = loaded().await;
+    loader.sql("alter table t add note text").await;
+    let (read, _) = again(&loader).await;
+    assert_eq!((read.unchanged_since, read.drift.len()), (None, 1), "{read:#?}");
+    let (unchanged, _) = again(&loader).await;
+    assert!(unchanged.unchanged_since.is_some());
+    assert_eq!(unchanged.drift, read.drift);
+}
+
+/// An old report has lost its list of files. It must not fit a source that is empty now.
+#[tokio::test]
+async fn a_report_without_its_files_fits_no_source() {
+    let (loader, first) = loaded().await;
+    let lists = "update runs set report = report || '{\"files\": [], \"lists_removed\": true}'";
+    sqlx::query(lists).execute(&loader.control).await.expect("thinned the reports");
+    for name in ["1.csv", "2.csv"] {
+        std::fs::remove_file(loader.folder.path().join(name)).expect("removed");
+    }
+    let (report, _) = again(&loader).await;
+    assert_eq!((report.unchanged_since, report.rows_read), (None, 0));
+    assert_ne!(std::fs::metadata(output(&first)).map(|file| file.len()).ok(), Some(first.bytes), "it was written anew");
+}
+
+#[tokio::test]
+async fn a_run_whose_profile_was_deleted_reads_its_files_for_another() {
+    let (loader, _) = loaded().await;
+    sqlx::query("delete from run_profiles").execute(&loader.control).await.expect("deleted the profiles");
+    assert_eq!(again(&loader).await.0.unchanged_since, None);
+    assert!(again(&loader).await.0.unchanged_since.is_some());
+}
+
+/// What was taken over from the target is not believed, because the target may be in other hands.
+#[tokio::test]
+async fn a_report_from_the_target_proves_nothing() {
+    let (loader, _) = loaded().await;
+    let taken = "update runs set report = report || '{\"finished_from_marker\": true}'";
+    sqlx::query(taken).execute(&loader.control).await.expect("changed the report");
+    assert_eq!(again(&loader).await.0.unchanged_since, None);
 }
 
 #[tokio::test]

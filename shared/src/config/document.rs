@@ -92,11 +92,13 @@ impl Document {
 
     /// The pipeline's name: `name`, else the target table's, fit for one line.
     pub fn name(&self) -> String {
-        let text = |node: Option<&Node>| node.and_then(Node::scalar).map(|scalar| scalar.text.trim().to_owned());
+        let text = |node: Option<&Node>| {
+            node.and_then(Node::scalar).map(|scalar| scalar.text.replace(is_invisible, "").trim().to_owned())
+        };
         let name = text(self.root.get("name")).filter(|name| !name.is_empty());
         let table = || text(self.root.get("target").and_then(|target| target.get("table")));
         let name = name.or_else(table).filter(|name| !name.is_empty()).unwrap_or_else(|| "raw_data".to_owned());
-        name.chars().filter(|c| !is_invisible(*c)).take(pipeline::MAX_NAME).collect()
+        name.chars().take(pipeline::MAX_NAME).collect()
     }
 
     /// The names of the secrets that its values refer to, also values that no run reads.

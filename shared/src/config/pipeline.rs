@@ -168,7 +168,7 @@ pub(super) fn read(document: &Field<'_>) -> Option<PipelineConfig> {
         sources.iter_mut().for_each(|source| source.shape_by(&shape));
     }
     Some(PipelineConfig {
-        name: name.unwrap_or_else(|| target.table.to_string()),
+        name: name.unwrap_or_else(|| target.table.to_string().replace(is_invisible, "")),
         sources,
         on_bad_row,
         schema: schema.and_then(|schema| schema.contract),

@@ -106,7 +106,7 @@ pub struct RunReport {
     /// The run that this one repeats and that had loaded: its rows are the ones this report counts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub loaded_by: Option<Uuid>,
-    /// The run that brought these files and left the table and the combined output as they are. This run found all of that
+    /// The run that last read these files, and left the table and the combined output as they are. This run found all of that
     /// unchanged, so it read no row: every row is counted as one that was there already.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unchanged_since: Option<Uuid>,

@@ -78,8 +78,8 @@ pub async fn newest(
 /// The newest profile of the runs of one config version, if all rows that it is about are still in the table as they were
 /// delivered. `table` keeps only runs into this table. `None`: there is no such profile.
 ///
-/// What rows were changed or removed since is read from the runs into the table: an update or a deletion by a later run, and an
-/// undo. `without_duplicates`: the run must have stored every row that it delivered.
+/// What rows were changed or removed since is read from the runs into the table: an update or a deletion by a run that ended after
+/// this one began, and an undo. `without_duplicates`: the run must have stored every row that it delivered.
 pub async fn still_true(
     db: impl PgExecutor<'_>,
     config: i64,
@@ -98,13 +98,13 @@ pub async fn still_true(
            and not exists (
                select from runs later
                where later.target_key = r.target_key and later.kind in ('run', 'replay') and later.state = 'succeeded'
-                 and later.id <> r.id and later.finished_at >= r.finished_at
+                 and later.id <> r.id and later.finished_at >= coalesce(r.started_at, r.created_at)
                  and (later.rows_updated > 0 or (later.report ->> 'rows_deleted')::bigint > 0))
            and not exists (
                select from runs loaded join runs undo on undo.subject_id = loaded.id
                where loaded.target_key = r.target_key and loaded.kind in ('run', 'replay') and loaded.state = 'succeeded'
                  and undo.kind = 'undo' and undo.state in ('running', 'succeeded')
-                 and coalesce(undo.finished_at, now()) >= r.finished_at)",
+                 and coalesce(undo.finished_at, now()) >= coalesce(r.started_at, r.created_at))",
     )
     .bind(config)
     .bind(table)

@@ -47,6 +47,7 @@ pub async fn list(
                          where name = s.pipeline and {decides} order by version desc limit 1) c on true
            left join lateral (select r.target_table, r.divided_at, r.finished_at as at
                               from runs r join config_history v on v.id = r.config_id and v.by_admin
+                 and v.only_tried is distinct from 'of_user'
                               where r.name = s.pipeline and r.kind = 'run' and r.state = 'succeeded' and r.part_of is null
                                 and r.outcome is distinct from 'nothing_loaded'
                               order by r.id desc limit 1) loaded on true
@@ -81,6 +82,7 @@ pub async fn loaded(
     sqlx::query_as(
         r#"select r.target_table collate "C" as "table", max(r.finished_at) as loaded_at
            from runs r join config_history v on v.id = r.config_id and v.by_admin
+                 and v.only_tried is distinct from 'of_user'
            where r.name = $1 and r.kind = 'run' and r.state = 'succeeded' and r.part_of is not null
              and r.finished_at is not null and ($2::text is null or r.target_table collate "C" > $2)
            group by 1 order by 1 limit $3"#,
@@ -96,6 +98,7 @@ pub async fn loaded(
 pub async fn has_loaded(db: impl PgExecutor<'_>, pipeline: &str, table: &str) -> sqlx::Result<bool> {
     sqlx::query_scalar(
         "select exists (select from runs r join config_history v on v.id = r.config_id and v.by_admin
+                 and v.only_tried is distinct from 'of_user'
                         where r.name = $1 and r.target_table = $2 and r.kind = 'run' and r.state = 'succeeded'
                           and r.part_of is not null)",
     )

@@ -230,7 +230,7 @@ impl TargetError {
             Self::NoColumn { .. } => "Use one of the columns the page lists.",
             Self::Cursor => "Start again from the first page.",
             Self::Filter { .. } => "Use a value of the column's type.",
-            Self::ExportEnded => "Read the file faster, or export fewer rows with a filter.",
+            Self::ExportEnded => "Export fewer rows or columns with a filter, or read the file faster.",
             Self::ExportTooLarge { .. } => "Export fewer rows or columns with a filter.",
             Self::Database(_) => "Check the target server's log, then try again.",
         }

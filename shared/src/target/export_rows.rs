@@ -57,12 +57,16 @@ pub async fn export_rows<H: Send + 'static>(
     measure: Measure,
 ) -> Result<Exported<TableRows>, TargetError> {
     let begun = Instant::now();
-    let selection = Selection::begin(&mut connection, table, query, &export).await?;
-    let ranges = match measure {
-        Measure::Nothing => Vec::new(),
-        // In the transaction that reads the rows as well, so that both are about the same rows.
-        Measure::Ranges => value_ranges::measure(&mut connection, &selection).await?,
+    let preparing = async {
+        let selection = Selection::begin(&mut connection, table, query, &export).await?;
+        let ranges = match measure {
+            Measure::Nothing => Vec::new(),
+            // In the transaction that reads the rows as well, so that both are about the same rows.
+            Measure::Ranges => value_ranges::measure(&mut connection, &selection).await?,
+        };
+        Ok((selection, ranges))
     };
+    let (selection, ranges) = timeout(export.longest, preparing).await.unwrap_or(Err(TargetError::ExportEnded))?;
     let longest = export.longest.saturating_sub(begun.elapsed());
     let sql = selection.sql(|column| format!("{}::text", quote_ident(&column.name)));
     let (sender, batches) = mpsc::channel(BATCHES);

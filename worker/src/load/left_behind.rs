@@ -20,6 +20,9 @@ use super::{LoadTask, marker, receipt};
 use crate::error::{PipelineError, Result};
 use crate::run_context::RunContext;
 
+/// Raised when the same files are read in another way, within one release.
+const READING: u32 = 1;
+
 /// What a load leaves behind, to be committed with its rows. `sent`: the digest of the rows that were sent. `None`: a later run
 /// is to read its files in any case.
 pub(super) async fn of_load(
@@ -58,6 +61,8 @@ pub(super) async fn of_load(
 pub fn may_be_unchanged(config: &PipelineConfig) -> bool {
     let is_incremental = |source: &SourceConfig| matches!(source, SourceConfig::Api(api) if api.incremental.is_some());
     (config.load.mode, config.load.dedupe) == (LoadMode::Append, Dedupe::RowHash)
+        // The secret of masks decides which values are loaded, and the hash of the config does not contain it.
+        && !config.sources.iter().filter_map(SourceConfig::shape).any(|shape| shape.mask_secret.is_some())
         // An incremental source is asked for other rows each time.
         && !config.sources.iter().any(is_incremental)
         // Checks may look at other tables and at the clock, and so does the age of rows in a partitioned table.
@@ -68,8 +73,9 @@ pub fn may_be_unchanged(config: &PipelineConfig) -> bool {
 /// Hash of a config with its references resolved. It contains the release, because another one may read the same files in
 /// another way.
 pub fn config_hash(config: &PipelineConfig) -> String {
-    // The debug text has every member, and hides the secrets that say who may read and not what is read.
-    hex(&format!("{} {config:?}", env!("CARGO_PKG_VERSION")))
+    // The debug text has every member. It hides secrets, which say who may read and not what is read, but for that of masks:
+    // see `may_be_unchanged`.
+    hex(&format!("{} {READING} {config:?}", env!("CARGO_PKG_VERSION")))
 }
 
 /// Hash of a table's identity, and of the names, types and nullability of its columns.
@@ -107,6 +113,7 @@ pub async fn commit(session: &mut Session, context: &RunContext, report: RunRepo
     let now = table.existing(&mut tx).await.map_err(|error| fail.because(error))?;
     let expected = report.left_behind.as_ref().map(|left| left.table_hash.as_str());
     if now.as_ref().map(table_hash).as_deref() != expected {
+        tx.rollback().await.map_err(|error| fail.because(error))?;
         return Ok(None);
     }
     let written = async {

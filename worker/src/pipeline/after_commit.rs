@@ -24,6 +24,11 @@ const MODEL_PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs
 /// The report and the name of the unfinished file come from the target, which is not trusted with paths: the final name is
 /// the config's, and it is checked as before a load.
 pub async fn publish_left_behind(context: &RunContext, report: &mut RunReport, unfinished_csv: Option<&Path>) {
+    if report.unchanged_since.is_some() {
+        // The run wrote none, because the one that has the name was that of its rows.
+        report.combined_csv = report.combined_csv.take().map(|_| context.combined_csv().display().to_string());
+        return;
+    }
     let wrote = report.combined_csv.take().is_some();
     let (Some(unfinished), true) = (unfinished_csv, wrote) else { return };
     let published = combined_csv_owner::publish_left_behind(context, unfinished).await;

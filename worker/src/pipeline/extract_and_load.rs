@@ -172,7 +172,8 @@ impl<'a> Execution<'a> {
         session.revive(context).await?;
         let before = session.table_state().await?;
         if let Some(report) = self.find_unchanged(session, before.as_ref(), &extracted, extract_seconds).await? {
-            return Ok(Preparation::Unchanged { report: Box::new(report), files: extracted.files });
+            let files = extract::loaded(&extracted.files, |_| true);
+            return Ok(Preparation::Unchanged { report: Box::new(report), files });
         }
         let (extracted, located) = self.locate_rows(session, before.as_ref(), extracted).await?;
         let started = Instant::now();

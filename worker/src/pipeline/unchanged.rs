@@ -9,8 +9,9 @@ use std::io::{self, Read};
 use std::sync::Arc;
 use std::time::Instant;
 
-use elt_shared::runs::Stage;
-use elt_shared::runs::report::{FileReceipt, LeftBehind, RunReport, Stages};
+use elt_shared::config::ProfileLevel;
+use elt_shared::runs::report::{Drift, FileReceipt, LeftBehind, RunReport, Stages};
+use elt_shared::runs::{RunProfile, Stage};
 use elt_shared::store::{run_profiles, runs};
 use tokio::task::{JoinError, spawn_blocking};
 use tokio_util::sync::CancellationToken;
@@ -34,9 +35,11 @@ const PIECE_BYTES: usize = 256 << 10;
 /// faster otherwise.
 const TABLE_ROWS_PER_DELIVERED: u64 = 4;
 
-/// A run that left its table and combined output behind.
+/// The newest run, which left its table and combined output behind.
 struct Earlier {
     run: Uuid,
+    /// The run that last read the files: this one, or the one that it was unchanged since.
+    read_by: Uuid,
     report: RunReport,
     left: LeftBehind,
 }
@@ -58,29 +61,50 @@ pub async fn find(
     if !earlier.fits(context, before, extracted, output) {
         return Ok(None);
     }
+    let profile = run_profiles::find(&context.control, earlier.run).await.map_err(reading)?;
+    if profile.is_none() && context.config.load.profile != ProfileLevel::None {
+        // It was deleted, because it is old. Reading the files makes it anew.
+        return Ok(None);
+    }
+    if !is_same(context, session, &earlier, extracted, output).await? {
+        return Ok(None);
+    }
+    let mut report = earlier.into_report(profile.map(|stored| stored.profile.0));
+    report.stages = Stages { validate: began.elapsed().as_secs_f64(), ..Stages::default() };
+    context.progress.enter(Stage::Load, extracted.files.len(), Expected { rows: Some(report.rows_read), bytes: None });
+    Ok(Some(report))
+}
+
+/// Whether files, combined output and table are those of the earlier run. All three are read at the same time.
+async fn is_same(
+    context: &RunContext,
+    session: &mut Session,
+    earlier: &Earlier,
+    extracted: &Extracted,
+    output: Option<&Arc<OutputPlace>>,
+) -> Result<bool> {
     let bytes = extracted.files.iter().map(|file| file.stamp.size).sum();
     context.progress.enter(Stage::Validate, extracted.files.len(), Expected { rows: None, bytes: Some(bytes) });
     let (files, receipts) = (extracted.files.clone(), earlier.report.files.clone());
     let (stop, progress) = (context.stop.clone(), Arc::clone(&context.progress));
     let (hash, place) = (earlier.left.output_hash, output.cloned());
-    let (same_files, same_output, digest) = tokio::join!(
-        spawn_blocking(move || are_same(&files, &receipts, &stop, &progress)),
-        spawn_blocking(move || is_same_output(hash, place.as_deref())),
-        table_hashes::digest(session, earlier.left.rows),
-    );
-    let same_rows = digest?.is_some_and(|digest| {
-        (digest.rows, digest.sum_as_hex()) == (earlier.left.rows, earlier.left.row_hash_sum.clone())
-    });
-    let same_files = same_files.map_err(died)?;
-    if context.stop.is_cancelled() {
-        return Err(PipelineError::Stopped);
+    let hashing = async {
+        let same_files = spawn_blocking(move || are_same(&files, &receipts, &stop, &progress));
+        let same_output = spawn_blocking(move || is_same_output(hash, place.as_deref()));
+        Ok::<_, PipelineError>(same_files.await.map_err(died)? && same_output.await.map_err(died)?)
+    };
+    let adding = async {
+        let digest = table_hashes::digest(session, earlier.left.rows).await?;
+        Ok(digest.is_some_and(|digest| {
+            (digest.rows, digest.sum_as_hex()) == (earlier.left.rows, earlier.left.row_hash_sum.clone())
+        }))
+    };
+    // A stop does not wait for the table. The session is not used any more then.
+    tokio::select! {
+        biased;
+        () = context.stop.cancelled() => Err(PipelineError::Stopped),
+        same = async { tokio::try_join!(hashing, adding) } => same.map(|(same_files, same_rows)| same_files && same_rows),
     }
-    if !(same_files && same_output.map_err(died)? && same_rows) {
-        return Ok(None);
-    }
-    let mut report = earlier.into_report(context, extracted).await?;
-    report.stages = Stages { validate: began.elapsed().as_secs_f64(), ..Stages::default() };
-    Ok(Some(report))
 }
 
 /// The newest run of this config that loaded into this table, if it left something behind. An older one does not count, because
@@ -90,12 +114,15 @@ async fn earlier(context: &RunContext) -> Result<Option<Earlier>> {
         return Ok(None);
     }
     let newest = runs::newest_report(&context.control, &context.run).await;
-    let newest = newest.map_err(|source| PipelineError::Control { doing: "read what the last run left", source })?;
-    let Some((run, report)) = newest else { return Ok(None) };
+    let Some((run, report)) = newest.map_err(reading)? else { return Ok(None) };
     // A report of another release may have another shape.
     let Ok(report) = serde_json::from_value::<RunReport>(report) else { return Ok(None) };
+    // A report that was taken over from the target says what the target wants.
+    if report.finished_from_marker || report.loaded_by.is_some() {
+        return Ok(None);
+    }
     let left = report.left_behind.clone();
-    Ok(left.map(|left| Earlier { run: report.unchanged_since.unwrap_or(run), report, left }))
+    Ok(left.map(|left| Earlier { run, read_by: report.unchanged_since.unwrap_or(run), report, left }))
 }
 
 impl Earlier {
@@ -118,36 +145,34 @@ impl Earlier {
             && shown == report.combined_csv
             && extracted.left_out.is_empty()
             && extracted.warnings.is_empty()
+            && !report.lists_removed
+            && report.files_total == report.files.len() as u64
             && extracted.files.len() == report.files.len()
             && extracted.files.iter().zip(&report.files).all(|(file, receipt)| listed(file, receipt))
     }
 
-    /// The report of a run whose rows are all known.
-    async fn into_report(self, context: &RunContext, extracted: &Extracted) -> Result<RunReport> {
-        let Self { run, report: earlier, left } = self;
-        // The profile says what the rows of the files look like, which are the same rows.
-        let profile = run_profiles::find(&context.control, run)
-            .await
-            .map_err(|source| PipelineError::Control { doing: "read the profile of the last run", source })?;
-        tracing::info!("files, table and combined output are as the run {run} left them: no row is read");
+    /// The report of a run whose rows are all known. `profile`: that of the rows.
+    fn into_report(self, profile: Option<RunProfile>) -> RunReport {
+        let Self { read_by, report: earlier, left, .. } = self;
+        tracing::info!(
+            "files, table and combined output are as they were when the run {read_by} read them: no row is read"
+        );
+        // Columns that were added or widened are the table's own by now; the other differences are still there.
+        let stays = |drift: &Drift| matches!(drift, Drift::Missing { .. } | Drift::LeftOut { .. });
         let mut report = RunReport {
             table: earlier.table,
             files: earlier.files.into_iter().map(all_known).collect(),
             columns: earlier.columns,
+            drift: earlier.drift.into_iter().filter(stays).collect(),
             combined_csv: earlier.combined_csv,
-            profile: profile.map(|stored| stored.profile.0),
-            unchanged_since: Some(run),
+            profile,
+            unchanged_since: Some(read_by),
             left_behind: Some(left),
             ..RunReport::default()
         };
         receipt::sum_up(&mut report);
         report.bound();
-        context.progress.enter(
-            Stage::Load,
-            extracted.files.len(),
-            Expected { rows: Some(report.rows_read), bytes: None },
-        );
-        Ok(report)
+        report
     }
 }
 
@@ -187,6 +212,10 @@ fn is_same_output(hash: Option<Uuid>, place: Option<&OutputPlace>) -> bool {
         (None, None) => true,
         _ => false,
     }
+}
+
+fn reading(source: sqlx::Error) -> PipelineError {
+    PipelineError::Control { doing: "read what the last run left behind", source }
 }
 
 fn died(error: JoinError) -> PipelineError {

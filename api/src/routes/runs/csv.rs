@@ -20,7 +20,7 @@ use crate::auth::ticket::TicketParameter;
 use crate::auth::{AdminData, OnPipelines};
 use crate::download;
 use crate::error::{Error, Problem, Result};
-use crate::extract::Path;
+use crate::extract::{Params, Path};
 
 /// The combined output a run wrote: all its rows as they were validated, as CSV, Parquet or NDJSON.
 #[utoipa::path(get, path = "/runs/{id}/csv", tag = "runs", security(("token" = []), ("api_token" = ["data"])),
@@ -34,6 +34,8 @@ pub async fn download(
     caller: OnPipelines<AdminData>,
     origin: Origin,
     Path(id): Path<Uuid>,
+    // Read for the ticket alone: a query that no address takes is refused.
+    Params(_query): Params<Vec<(String, String)>>,
 ) -> Result<Response> {
     let run = find(&state, &caller, id).await?;
     let written = run.report.as_ref().and_then(|report| report["combined_csv"].as_str()).map(PathBuf::from);

@@ -107,6 +107,14 @@ impl SourceConfig {
         }
     }
 
+    /// How its rows are shaped. `None`: they are not.
+    pub fn shape(&self) -> Option<&Shaping> {
+        match self {
+            Self::Api(source) => source.shape.as_deref(),
+            _ => self.files().and_then(|files| files.shape.as_deref()),
+        }
+    }
+
     /// Where the files are, without anything secret, which stays the same between runs. `None`: as for [`Self::place`].
     pub fn address(&self) -> Option<String> {
         match self {

@@ -41,7 +41,8 @@ pub struct NeededRuns {
 /// - the last run of a pipeline into a table that succeeded, which an undo or the dashboard may be about, and the last one
 ///   that rejected rows, which a replay may be about;
 /// - the last run of a live schedule, and the last one of its config in each target, by which the schedule is found when
-///   that target changes.
+///   that target changes;
+/// - the last run of a version that decides about shares only because it has run.
 pub async fn needed(db: &PgPool, newest: u32) -> sqlx::Result<NeededRuns> {
     let bounds: Vec<(String, Uuid)> = sqlx::query_as(
         "select name, id from (select name, id, row_number() over (partition by name order by id desc) as place from runs) placed
@@ -64,7 +65,11 @@ pub async fn needed(db: &PgPool, newest: u32) -> sqlx::Result<NeededRuns> {
          (select distinct on (config_id, target_key) id from runs
           where target_key is not null
             and config_id in (select config_id from schedules where state in ('waiting', 'active', 'stopping'))
-          order by config_id, target_key, id desc)",
+          order by config_id, target_key, id desc)
+         union all
+         (select distinct on (config_id) id from runs
+          where kind = 'run' and config_id in (select id from config_history where only_tried = 'draft')
+          order by config_id, id desc)",
     )
     .fetch_all(db)
     .await?;
