@@ -258,7 +258,9 @@ export class DataView {
     if (format === 'csv' && !('yaml' in target)) {
       this.download.send(this.api.csvLink(target, asked), ({ address }) => {
         follow(address);
-        this.toaster.say('The browser begins the download. The name of the file says so when the table has more rows.');
+        this.toaster.say(
+          'The browser begins the download. The name of the file says so when the table has more rows.',
+        );
       });
       return;
     }
