@@ -321,7 +321,7 @@ pub struct Problem {
 pub struct FieldProblem {
     /// Key path: `sources[0].type`.
     pub pointer: String,
-    /// Line in the config's text, from 1. `None`: the problem has no place.
+    /// Line in the config's text, from 1. `null`: the problem has no place.
     pub line: Option<usize>,
     /// Column in that line in characters, from 1.
     pub column: Option<usize>,

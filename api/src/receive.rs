@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream};
 use axum::http::StatusCode;
+use elt_shared::disk::is_full;
 use elt_shared::explained::{Code, Explained};
 use elt_shared::inbox::{Begun, FileName, Inbox, MOST_FILES, Partial, UploadName, Xxh3};
 use futures::StreamExt;
@@ -314,10 +315,7 @@ pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send
 
 /// A failure of the file system.
 pub fn failed(error: io::Error, name: &FileName) -> Error {
-    match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => disk_full(name),
-        _ => Error::internal("keep an uploaded file", error),
-    }
+    if is_full(&error) { disk_full(name) } else { Error::internal("keep an uploaded file", error) }
 }
 
 /// The refusal of a file whose name another one has.

@@ -313,8 +313,8 @@ pub fn of_table(target: &TargetConfig, table: &str) -> Result<TargetConfig> {
     }
 }
 
-/// The target of one table of a config with a table for each file. `None`: its pattern makes no table of this name, or there
-/// is not a pattern.
+/// The target of one table of a config with a table for each file. `None`: its pattern makes no table of this name, or the
+/// target has no pattern.
 pub fn one_of_its_tables(target: &TargetConfig, table: &str) -> Option<TargetConfig> {
     let named = table.parse::<TableName>().ok();
     let named = named.filter(|named| named.schema.is_none() || named.schema == target.table.schema)?;

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::io;
 
+use elt_shared::disk::is_full;
 use elt_shared::target::TargetError;
 use rust_xlsxwriter::XlsxError;
 
@@ -50,10 +51,6 @@ pub enum WriteError {
 impl WriteError {
     /// Whether there is too little room on the disk.
     pub fn is_about_room(&self) -> bool {
-        let is_full = |error: &io::Error| {
-            let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded, io::ErrorKind::FileTooLarge];
-            full.contains(&error.kind())
-        };
         match self {
             Self::Disk(error) | Self::Workbook(XlsxError::IoError(error)) => is_full(error),
             Self::Workbook(XlsxError::ZipError(error)) => {

@@ -129,7 +129,7 @@ impl Databases {
     async fn as_owner<T>(&self, work: impl AsyncFnOnce(&PgPool) -> anyhow::Result<T>) -> anyhow::Result<T> {
         let login = &self.logins.owner;
         let owner = match self.part {
-            // Commands have this login, so it was looked for a pooler when the process connected first.
+            // A command logs in as the owner, so `open` has already checked that this login does not lead to a pooler.
             Part::Command => store::connect(login.clone(), 2, Limits::MIGRATIONS)
                 .await
                 .map_err(|error| unreachable(login, &error))?,

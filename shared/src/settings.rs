@@ -143,7 +143,7 @@ pub struct TelemetrySettings {
 /// How lines look on stderr.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
-    /// Lines with colours, for people.
+    /// Lines for people, with colours on a terminal.
     Human,
     /// One JSON object a line.
     Json,

@@ -46,6 +46,11 @@ impl Desk {
         Run { what: what.trim_end().to_owned(), seconds, command, memory }
     }
 
+    /// Removes the combined CSVs, so that the next run reads its files although they are the same.
+    pub fn remove_outputs(&self) {
+        std::fs::remove_dir_all(self.data.path().join("output")).expect("removed the combined CSVs");
+    }
+
     /// Seconds of `\copy` of CSV files into a plain typed table.
     pub async fn copy(&self, files: &[PathBuf]) -> f64 {
         let mut script = String::from(

@@ -314,5 +314,10 @@ fn no_service_of_the_compose_file_has_a_password_that_is_known_or_empty() {
     for (name, value) in secrets {
         assert!(name.ends_with("_FILE") && value.trim().starts_with("/run/secrets/"), "{name}: {value}");
     }
+}
+
+#[test]
+fn the_compose_file_trusts_its_proxy() {
+    let compose = read("deploy/compose.yaml");
     assert!(compose.contains("ELT_TRUSTED_PROXIES: "), "all people would share one limit of failed logins");
 }

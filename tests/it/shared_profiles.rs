@@ -32,6 +32,9 @@ async fn a_user_sees_what_the_values_of_the_newest_load_look_like() {
     assert_eq!(name["top"][0], json!({ "value": "Ann", "count": 1 }));
 
     // A later load of nothing new leaves it, one of new rows has its own.
+    let before = profile(&app).await;
+    app.load(&app.yaml("orders", "name: orders\n")).await;
+    assert_eq!(profile(&app).await["profile"], before["profile"]);
     app.folder().write("b.csv", "id,name\n4,Cyd\n");
     app.load(&app.yaml("orders", "name: orders\n")).await;
     assert_eq!(profile(&app).await["profile"]["columns"][1]["max"], "Cyd");

@@ -37,7 +37,7 @@ struct AuditView {
     at: DateTime<Utc>,
     /// Username; `-` for nobody.
     actor: String,
-    /// IP address of the client. `None`: a command at the terminal.
+    /// IP address of the client. `null`: a command at the terminal.
     ip: Option<String>,
     /// Method and path template of the request, such as `POST /runs/{id}/stop`; or a command, such as `user add`.
     action: String,

@@ -57,7 +57,7 @@ pub struct LineView {
     pub fields: Value,
     /// The run it is about.
     pub run_id: Option<Uuid>,
-    /// Id of the OpenTelemetry trace, 32 hexadecimal digits. `None`: the line belongs to no trace.
+    /// Id of the OpenTelemetry trace, 32 hexadecimal digits. `null`: the line belongs to no trace.
     pub trace_id: Option<String>,
     /// Process that wrote it, as `host:pid`.
     pub process: String,

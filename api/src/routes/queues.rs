@@ -37,7 +37,7 @@ pub struct PauseView {
     /// Name of the pipeline or the queue; empty for everything.
     #[schema(example = "orders")]
     name: String,
-    /// When the queue was paused.
+    /// When the pause began.
     paused_at: DateTime<Utc>,
     /// The user who paused it.
     #[schema(example = "ann")]

@@ -105,7 +105,7 @@ impl RetentionView {
     }
 }
 
-/// Every kind of things that retention deletes, in the order of deletion.
+/// What retention deletes: the kinds of the control database first, then those of targets and data folders.
 #[derive(Serialize, ToSchema)]
 struct RetentionList {
     data: Vec<RetentionView>,

@@ -60,7 +60,7 @@ pub struct ScheduleView {
     pub end_at: Option<DateTime<Utc>>,
     /// The zone its cron expression is read in.
     pub timezone: String,
-    /// Cron expression of five fields. `None`: the schedule watches its sources.
+    /// Cron expression of five fields. `null`: the schedule has no fixed times.
     pub cron: Option<String>,
     /// What happens when a fixed time comes while a run of it is unfinished.
     pub overlap: Overlap,
@@ -84,7 +84,7 @@ pub struct ScheduleView {
     pub last_tick_error: Option<String>,
     /// How its APIs are looked at for changes, in the order of the sources; empty before the first look, and without APIs.
     pub looks: Vec<LookView>,
-    /// Number of ticks that started no run, because an earlier run was going on or no worker was up.
+    /// Number of times of the cron expression that made no run, because an earlier run was unfinished or no worker was up.
     pub skipped: i64,
     /// How often it was looked at.
     pub ticks: i64,

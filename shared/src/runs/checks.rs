@@ -71,7 +71,7 @@ pub struct CheckSample {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct CheckValue {
-    /// Name of the column that was checked.
+    /// Name of a column of the row, which need not be the one that was checked.
     pub column: String,
     /// The value as a text; `null` for NULL.
     pub value: Option<String>,

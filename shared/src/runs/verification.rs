@@ -45,7 +45,7 @@ pub struct VerifiedFile {
 pub enum VerifiedState {
     /// It has the same content.
     Same,
-    /// The content of the file is another one than that which was loaded.
+    /// The file no longer has the content that was loaded.
     Changed,
     /// It is no longer among the files of the source, or cannot be read.
     Gone,

@@ -30,7 +30,7 @@ pub struct StoredSecret {
     pub created_by: String,
     /// When its value, description or grants changed last.
     pub updated_at: DateTime<Utc>,
-    /// Username of the admin who gave the newest value.
+    /// Username of the admin who last changed its value, description or grants.
     pub updated_by: String,
 }
 

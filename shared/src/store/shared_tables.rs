@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgExecutor};
 use uuid::Uuid;
 
-use super::configs::decides;
+use super::configs::{decides, decides_once_run};
 
 /// The table of a pipeline, or its tables, as a user sees them in a list.
 #[derive(Debug, Clone, FromRow)]
@@ -35,7 +35,7 @@ pub async fn list(
     after: Option<&str>,
     limit: i64,
 ) -> sqlx::Result<Vec<SharedTable>> {
-    let decides = decides("c");
+    let (decides, once_run) = (decides("c"), decides_once_run("v"));
     sqlx::query_as(sqlx::AssertSqlSafe(format!(
         r#"select s.pipeline, case when loaded.divided_at is null then loaded.target_table end as "table",
                   loaded.divided_at is not null as has_tables, loaded.at as loaded_at, s.granted_by, s.granted_at,
@@ -46,8 +46,7 @@ pub async fn list(
            join lateral (select notify, "timestamp" from config_history c
                          where name = s.pipeline and {decides} order by version desc limit 1) c on true
            left join lateral (select r.target_table, r.divided_at, r.finished_at as at
-                              from runs r join config_history v on v.id = r.config_id and v.by_admin
-                 and v.only_tried is distinct from 'of_user'
+                              from runs r join config_history v on v.id = r.config_id and {once_run}
                               where r.name = s.pipeline and r.kind = 'run' and r.state = 'succeeded' and r.part_of is null
                                 and r.outcome is distinct from 'nothing_loaded'
                               order by r.id desc limit 1) loaded on true
@@ -79,14 +78,14 @@ pub async fn loaded(
     after: Option<&str>,
     limit: i64,
 ) -> sqlx::Result<Vec<LoadedTable>> {
-    sqlx::query_as(
+    let once_run = decides_once_run("v");
+    sqlx::query_as(sqlx::AssertSqlSafe(format!(
         r#"select r.target_table collate "C" as "table", max(r.finished_at) as loaded_at
-           from runs r join config_history v on v.id = r.config_id and v.by_admin
-                 and v.only_tried is distinct from 'of_user'
+           from runs r join config_history v on v.id = r.config_id and {once_run}
            where r.name = $1 and r.kind = 'run' and r.state = 'succeeded' and r.part_of is not null
              and r.finished_at is not null and ($2::text is null or r.target_table collate "C" > $2)
-           group by 1 order by 1 limit $3"#,
-    )
+           group by 1 order by 1 limit $3"#
+    )))
     .bind(pipeline)
     .bind(after)
     .bind(limit)
@@ -96,12 +95,12 @@ pub async fn loaded(
 
 /// Whether a run of a pipeline with a table for each file has loaded this table.
 pub async fn has_loaded(db: impl PgExecutor<'_>, pipeline: &str, table: &str) -> sqlx::Result<bool> {
-    sqlx::query_scalar(
-        "select exists (select from runs r join config_history v on v.id = r.config_id and v.by_admin
-                 and v.only_tried is distinct from 'of_user'
+    let once_run = decides_once_run("v");
+    sqlx::query_scalar(sqlx::AssertSqlSafe(format!(
+        "select exists (select from runs r join config_history v on v.id = r.config_id and {once_run}
                         where r.name = $1 and r.target_table = $2 and r.kind = 'run' and r.state = 'succeeded'
-                          and r.part_of is not null)",
-    )
+                          and r.part_of is not null)"
+    )))
     .bind(pipeline)
     .bind(table)
     .fetch_one(db)

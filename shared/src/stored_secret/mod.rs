@@ -7,6 +7,7 @@
 mod granted;
 
 use crate::explained::Code;
+use crate::invisible::is_invisible;
 use crate::redaction;
 use crate::secret::Secret;
 
@@ -124,7 +125,7 @@ fn is_pipeline(name: &str) -> bool {
     name.trim() == name
         && name != ALL_PIPELINES
         && (1..=MAX_PIPELINE).contains(&name.chars().count())
-        && !name.chars().any(char::is_control)
+        && !name.contains(is_invisible)
 }
 
 #[cfg(test)]

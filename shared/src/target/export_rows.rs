@@ -37,7 +37,7 @@ pub struct TableRows {
 /// Whether the columns are measured before the rows are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Measure {
-    /// They are not.
+    /// The columns are not measured.
     Nothing,
     /// [`TableRows::ranges`] says what each column holds, for a file whose types have to hold every value.
     Ranges,
@@ -67,12 +67,17 @@ pub async fn export_rows<H: Send + 'static>(
         Ok((selection, ranges))
     };
     let (selection, ranges) = timeout(export.longest, preparing).await.unwrap_or(Err(TargetError::ExportEnded))?;
+    // What is measured goes into Parquet, where a text has the bytes that it has.
+    let text_bytes = match measure {
+        Measure::Nothing => escaped_bytes,
+        Measure::Ranges => plain_bytes,
+    };
     let longest = export.longest.saturating_sub(begun.elapsed());
     let sql = selection.sql(|column| format!("{}::text", quote_ident(&column.name)));
     let (sender, batches) = mpsc::channel(BATCHES);
     tokio::spawn(async move {
         let _held = held;
-        let reading = read(&mut connection, sql, &sender, export.max_mib);
+        let reading = read(&mut connection, sql, &sender, (export.max_mib, text_bytes));
         let ended = timeout(longest, reading).await.unwrap_or(Err(TargetError::ExportEnded));
         if let Err(error) = ended {
             // This fails when the reader has gone away, who then needs no reason.
@@ -88,7 +93,7 @@ async fn read(
     connection: &mut PgConnection,
     sql: String,
     sender: &mpsc::Sender<Result<Batch, TargetError>>,
-    max_mib: u64,
+    (max_mib, text_bytes): (u64, fn(&str) -> u64),
 ) -> Result<(), TargetError> {
     let declare = format!("declare elt_export no scroll cursor for {sql}");
     sqlx::raw_sql(AssertSqlSafe(declare)).execute(&mut *connection).await.map_err(filter_error)?;
@@ -97,7 +102,7 @@ async fn read(
         let fetch = format!("fetch {rows} from elt_export");
         let fetched = sqlx::query(AssertSqlSafe(fetch)).persistent(false).fetch_all(&mut *connection).await;
         let batch: Batch = fetched.map_err(filter_error)?.iter().map(values).collect::<sqlx::Result<_>>()?;
-        let (number, size) = (batch.len(), batch.iter().map(|row| size_of(row)).sum::<u64>());
+        let (number, size) = (batch.len(), batch.iter().map(|row| size_of(row, text_bytes)).sum::<u64>());
         total += size;
         if total > max_mib << 20 {
             return Err(TargetError::ExportTooLarge { mib: max_mib });
@@ -111,9 +116,13 @@ async fn read(
     }
 }
 
-/// The size of a row in the XML of a workbook, in bytes, with what each cell takes beside its value.
-fn size_of(row: &[Option<String>]) -> u64 {
-    row.iter().map(|value| CELL_BYTES + value.as_deref().map_or(0, escaped_bytes)).sum()
+/// The size of a row in the file, in bytes, with what each cell takes beside its value.
+fn size_of(row: &[Option<String>], text_bytes: fn(&str) -> u64) -> u64 {
+    row.iter().map(|value| CELL_BYTES + value.as_deref().map_or(0, text_bytes)).sum()
+}
+
+fn plain_bytes(text: &str) -> u64 {
+    text.len() as u64
 }
 
 /// The most bytes that a text has in the XML of a workbook, where `&` is `&amp;` and a control character `_x0001_`.
@@ -135,6 +144,6 @@ mod tests {
         for (text, written) in [("&<>", "&amp;&lt;&gt;"), ("\u{1}", "_x0001_"), ("_x000D_", "_x005F_x000D_")] {
             assert!(escaped_bytes(text) >= written.len() as u64, "{text:?}");
         }
-        assert_eq!(size_of(&[None, Some("ab".into())]), 2 * CELL_BYTES + 2);
+        assert_eq!(size_of(&[None, Some("ab".into())], escaped_bytes), 2 * CELL_BYTES + 2);
     }
 }

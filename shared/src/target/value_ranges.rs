@@ -73,7 +73,7 @@ fn kind(sql_type: &str) -> Option<Kind> {
     if sql_type.ends_with(']') {
         return None;
     }
-    // `timestamp(3) without time zone` is one of timestamps.
+    // `timestamp(3) without time zone` has its precision in the middle of the name.
     let (name, rest) = sql_type.split_once('(').unwrap_or((sql_type, ""));
     let zone = rest.split_once(')').map_or("", |(_, zone)| zone);
     match (name, zone) {

@@ -36,7 +36,7 @@ pub struct Loader {
     pub memory: HashMemory,
     /// Limits of its runs for archives.
     pub unpack: UnpackLimits,
-    /// Whether its runs read files although nothing has changed since the last run. It is so unless a test asks, because most
+    /// Whether its runs read their files even when nothing has changed since the last run. Tests of unchanged runs set it to false; most
     /// tests load the same files again to see what reading them does.
     pub always_reads: bool,
 }

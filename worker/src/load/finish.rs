@@ -151,8 +151,8 @@ pub async fn commit(
     Ok((report, csv))
 }
 
-/// Checks that the receipts say of as many rows as the table received that they are new. Receipts are counted by the second pass
-/// and `inserted` by the target, so a difference is a row that was lost or doubled on the way.
+/// Checks that the receipts count as many new rows as the table received. The second pass counts the receipts and the target
+/// counts `inserted`, so a difference means that a row was lost or doubled.
 fn require_balance(report: &RunReport, inserted: u64) -> Result<(), Halt> {
     if report.rows_inserted == inserted {
         return Ok(());

@@ -1,8 +1,8 @@
 //! What a run leaves behind: the config it ran with, the table and the combined output. A later run that finds all of it
 //! unchanged, and the same files, would load nothing new, so it need not read a row.
 //!
-//! Only the run of an unremarkable load leaves this behind: one that appends, recognises rows by their hash, and has neither
-//! rejected a row nor warned of anything. Every other run is read anew, because what it says may be different the next time.
+//! Only a plain load leaves it: one that appends, recognises rows by their hash, rejected no row, gave no warning, and knows the
+//! digest of the whole table (`of_load`). After any other load the next run reads its files, because its report may differ.
 
 use elt_shared::config::{Dedupe, LoadMode, PipelineConfig, SourceConfig};
 use elt_shared::runs::report::{FileReceipt, LeftBehind, RunReport};

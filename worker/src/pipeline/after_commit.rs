@@ -25,7 +25,7 @@ const MODEL_PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs
 /// the config's, and it is checked as before a load.
 pub async fn publish_left_behind(context: &RunContext, report: &mut RunReport, unfinished_csv: Option<&Path>) {
     if report.unchanged_since.is_some() {
-        // The run wrote none, because the one that has the name was that of its rows.
+        // An unchanged run writes no combined CSV: the file that has the name already holds its rows, so nothing is renamed.
         report.combined_csv = report.combined_csv.take().map(|_| context.combined_csv().display().to_string());
         return;
     }

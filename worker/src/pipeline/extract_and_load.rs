@@ -402,13 +402,15 @@ impl<'a> Execution<'a> {
         }
         let moved = extract::after_load(&self.context.config.sources, loaded, &self.context.extract_context()).await;
         report.warnings.extend(moved);
-        tracing::info!(
-            rows = report.rows_inserted,
-            "loaded {} new of {} rows into {}",
-            report.rows_inserted,
-            report.rows_read,
-            report.table
-        );
+        if report.unchanged_since.is_none() {
+            tracing::info!(
+                rows = report.rows_inserted,
+                "loaded {} new of {} rows into {}",
+                report.rows_inserted,
+                report.rows_read,
+                report.table
+            );
+        }
         report
     }
 }

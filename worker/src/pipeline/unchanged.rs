@@ -86,7 +86,10 @@ async fn is_same(
     let bytes = extracted.files.iter().map(|file| file.stamp.size).sum();
     context.progress.enter(Stage::Validate, extracted.files.len(), Expected { rows: None, bytes: Some(bytes) });
     let (files, receipts) = (extracted.files.clone(), earlier.report.files.clone());
-    let (stop, progress) = (context.stop.clone(), Arc::clone(&context.progress));
+    // Hashing ends as soon as the table differs or cannot be read, because the files are then read in any case.
+    let differs = context.stop.child_token();
+    let _ended = differs.clone().drop_guard();
+    let (stop, progress) = (differs.clone(), Arc::clone(&context.progress));
     let (hash, place) = (earlier.left.output_hash, output.cloned());
     let hashing = async {
         let same_files = spawn_blocking(move || are_same(&files, &receipts, &stop, &progress));
@@ -95,9 +98,13 @@ async fn is_same(
     };
     let adding = async {
         let digest = table_hashes::digest(session, earlier.left.rows).await?;
-        Ok(digest.is_some_and(|digest| {
+        let same = digest.is_some_and(|digest| {
             (digest.rows, digest.sum_as_hex()) == (earlier.left.rows, earlier.left.row_hash_sum.clone())
-        }))
+        });
+        if !same {
+            differs.cancel();
+        }
+        Ok(same)
     };
     // A stop does not wait for the table. The session is not used any more then.
     tokio::select! {

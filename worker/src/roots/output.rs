@@ -46,7 +46,7 @@ pub enum PlaceError {
     #[error("is outside the folders the worker may write to")]
     Outside,
     /// Its name lacks the suffix of its format.
-    #[error("does not end in .csv")]
+    #[error("does not end in the suffix of its format, such as .csv")]
     Suffix,
     /// Its folder cannot be used.
     #[error("cannot be written")]

@@ -34,7 +34,7 @@ pub async fn download(
     caller: OnPipelines<AdminData>,
     origin: Origin,
     Path(id): Path<Uuid>,
-    // Read for the ticket alone: a query that no address takes is refused.
+    // Its value is not used: the extractor refuses a query that cannot be decoded or has a NUL character.
     Params(_query): Params<Vec<(String, String)>>,
 ) -> Result<Response> {
     let run = find(&state, &caller, id).await?;

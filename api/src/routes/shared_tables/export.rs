@@ -139,12 +139,13 @@ async fn file(
     let told = |error| tell_of_shared(error, pipeline);
     let (exported, permit) = target.export_rows(query, export, kind.measure()).await.map_err(told)?;
     // Dropped when the client goes away while the file is written.
-    let (stop, disk) = (CancellationToken::new(), Disk::of(folder(&state.settings.data_dir)));
+    let folder = folder(&state.settings.data_dir);
+    let (stop, disk) = (CancellationToken::new(), Disk::of(folder.clone()));
     let _stop = stop.clone().drop_guard();
     let writing = tokio::task::spawn_blocking(move || (kind.write(&disk, exported.rows, &stop), permit));
     let (written, permit) = writing.await.map_err(|error| Error::internal("write an export", error))?;
     let file = written.map_err(|error| match error {
-        error if error.is_about_room() => no_room(),
+        error if error.is_about_room() => no_room(&folder),
         WriteError::Rows(error) => told(error),
         WriteError::CellTooLong { .. } => Error::refused(
             StatusCode::UNPROCESSABLE_ENTITY,
@@ -163,8 +164,11 @@ async fn file(
     Ok(download::export(&table, kind.suffix(), exported.cut, Body::from_stream(rows)))
 }
 
-fn no_room() -> Error {
-    tracing::warn!("an export was not written, because the disk of the data folder has too little room");
+fn no_room(folder: &FilePath) -> Error {
+    tracing::warn!(
+        "an export was not written, because the disk of {} has too little room: make room there",
+        folder.display()
+    );
     Error::refused(
         StatusCode::INSUFFICIENT_STORAGE,
         Code::ExportDiskFull,

@@ -34,8 +34,8 @@ pub struct SharedProfileView {
     profile: Option<RunProfile>,
 }
 
-/// What the values of each column of a shared table look like in its newest load. There is none when it could be about rows that
-/// the table does not have: after an undo, a newer config version, or a load that changed or deleted rows.
+/// What the values of each column of a shared table look like in its newest load. `profile` is `null` when it could be about
+/// rows that the table does not have: after an undo, a newer config version, or a load that changed or deleted rows.
 #[utoipa::path(get, path = "/shared-tables/{name}/profile", tag = "shared tables",
     security(("token" = []), ("api_token" = ["data"])), params(ProfileParameters),
     responses((status = 200, body = SharedProfileView), (status = 404, body = Problem), (status = 429, body = Problem),
@@ -54,8 +54,8 @@ pub async fn profile(
     let stored = match stored_rows(&state, &config).await {
         StoredRows::Unknown => None,
         known => {
-            let all_stored = known == StoredRows::OnePerKey;
-            run_profiles::still_true(&state.db, config.id, table.as_deref(), all_stored).await?
+            let without_duplicates = known == StoredRows::OnePerKey;
+            run_profiles::still_true(&state.db, config.id, table.as_deref(), without_duplicates).await?
         }
     };
     let (Some(stored), Some(columns)) = (stored, columns) else {

@@ -259,7 +259,7 @@ export class DataView {
       this.download.send(this.api.csvLink(target, asked), ({ address }) => {
         follow(address);
         this.toaster.say(
-          'The browser begins the download. The name of the file says so when the table has more rows.',
+          'The browser downloads the file. If the table has more rows than an export may have, the name of the file says so.',
         );
       });
       return;

@@ -128,7 +128,7 @@ pub enum Keep {
 /// The name of a column, where it is written.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Named {
-    /// Name of the column in the source.
+    /// Name of the column, after renaming and computing.
     pub name: String,
     /// Where it is written.
     pub at: Written,

@@ -107,7 +107,7 @@ impl SourceConfig {
         }
     }
 
-    /// How its rows are shaped. `None`: they are not.
+    /// How its rows are shaped. `None`: the source has no `shape:`.
     pub fn shape(&self) -> Option<&Shaping> {
         match self {
             Self::Api(source) => source.shape.as_deref(),

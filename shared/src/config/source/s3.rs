@@ -20,7 +20,7 @@ pub struct S3Source {
     pub region: Option<String>,
     /// Address of a server that is not the service's own. `None`: the service's own.
     pub endpoint: Option<String>,
-    /// Access key or account with which requests are signed.
+    /// How elt logs in to the bucket's service.
     pub login: BucketLogin,
     /// The only authorities that may have signed the server's certificate, in PEM form.
     pub authorities: Option<Secret>,
@@ -88,7 +88,7 @@ impl BucketService {
     }
 }
 
-/// How elt identifies itself to the owner of a bucket.
+/// How elt logs in to the service of a bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BucketLogin {
     /// Not at all: the bucket is public.

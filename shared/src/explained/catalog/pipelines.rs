@@ -62,10 +62,10 @@ pub(super) const ENTRIES: &[Entry] = &[
     },
     Entry {
         code: Code::ExportDiskFull,
-        happened: "The disk of the API has no room for the workbook.",
-        why: "An Excel file is written to the data folder before it is sent, and 256 MiB stay free there.",
+        happened: "The disk of the API has no room for the file of an export.",
+        why: "An Excel or Parquet file is written to the data folder before it is sent, and 256 MiB stay free there.",
         next_step: "Export as CSV, which needs no room there, or let the operator make room on the disk of `ELT_DATA_DIR`.",
-        example: "the disk with the data folder of the API has no room for the workbook",
+        example: "the disk with the data folder of the API has no room for the file",
         seen: &[Seen::Api(507)],
         ..OF_A_REQUEST
     },

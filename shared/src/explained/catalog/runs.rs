@@ -235,11 +235,11 @@ pub(super) const ENTRIES: &[Entry] = &[
     },
     Entry {
         code: Code::OutputSuffix,
-        happened: "The combined CSV has a name that does not end in .csv.",
-        why: "elt writes no other kind of file, so that a config cannot overwrite scripts or settings.",
+        happened: "The combined output has a name that does not end in the suffix of its format, such as .csv.",
+        why: "elt writes no other kinds of files, so that a config cannot overwrite scripts or settings.",
         next_step: "Name a file that ends in .csv as `output_csv_path`, or one with the suffix of its format as \
             `output.path`.",
-        example: "the output path orders.sh does not end in .csv",
+        example: "the output path orders.sh does not end in the suffix of its format, such as .csv",
         ..IN_A_RUN
     },
     Entry {

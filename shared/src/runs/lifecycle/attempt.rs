@@ -24,7 +24,7 @@ pub async fn retry_later(
     // The run may have tried to reach its server for other runs, and failed before it got there.
     target_outages::note_failed_try(&mut *db, id, LONGEST_ASK_PAUSE).await?;
     // The stop may have been asked for after the attempt failed. The worker has then not seen it, and the run would wait
-    // for an attempt whose run should stop.
+    // for another attempt although it was asked to stop.
     if runs::is_stopping(db, id, epoch).await? {
         return stop_instead(db, id, epoch).await;
     }

@@ -114,14 +114,19 @@ pub enum Purpose {
     Trial,
 }
 
-/// SQL condition: the version `v` can decide about shares and inboxes, because an admin has sent it to be kept, or was the first to
-/// send it, and it has run since.
+/// SQL condition: the version `v` decides about shares and inboxes. An admin has uploaded it; or an admin was the first to send it,
+/// only to try it, and it has a run or a schedule since.
 pub(super) fn decides(v: &str) -> String {
     format!(
         "{v}.by_admin and ({v}.only_tried is null or {v}.only_tried = 'draft'
              and (exists (select from runs r where r.config_id = {v}.id and r.kind = 'run')
                   or exists (select from schedules s where s.config_id = {v}.id)))"
     )
+}
+
+/// SQL condition: the version `v`, which has a run, decides about shares and inboxes.
+pub(super) fn decides_once_run(v: &str) -> String {
+    format!("{v}.by_admin and {v}.only_tried is distinct from 'of_user'")
 }
 
 /// What is kept of an uploaded text. Made by the config module's `Document`.

@@ -49,7 +49,7 @@ pub struct Schedule {
     pub end_at: Option<DateTime<Utc>>,
     /// IANA zone its times were written in and its cron expression is read in.
     pub timezone: String,
-    /// Cron expression of five fields. `None`: the schedule watches its sources.
+    /// Cron expression of five fields. `None`: the schedule has no fixed times.
     pub cron: Option<String>,
     /// What happens when a fixed time comes while a run of it is unfinished.
     pub overlap: Overlap,
@@ -77,7 +77,7 @@ pub struct Schedule {
     /// The last looks at its APIs, in the order of the sources. `None`: there was none yet.
     #[serde(skip)]
     pub looks: Option<Json<Vec<SourceLook>>>,
-    /// Number of ticks that started no run, because an earlier run was going on or no worker was up.
+    /// Number of times of the cron expression that made no run, because an earlier run was unfinished or no worker was up.
     pub skipped: i64,
     /// The queue its runs go to.
     pub queue: String,

@@ -206,7 +206,7 @@ pub(in crate::extract) fn starts_at(headers: &HeaderMap) -> Option<u64> {
 /// An address of the config.
 ///
 /// # Errors
-/// When it is not the error of a web server.
+/// When it is not the address of a web server: a URL with http or https.
 pub(in crate::extract) fn address(text: &str) -> Result<Url> {
     parse(text)
 }

@@ -75,7 +75,8 @@ pub struct Seen {
 /// Looks at a source.
 ///
 /// # Errors
-/// When the API cannot be reached or refuses the request. A look that takes too long counts as no look.
+/// When the API cannot be reached or refuses the request. A look that takes too long is no error: [`Seen`] then says that only a
+/// run can look.
 pub async fn look(index: usize, source: &ApiSource, context: &ExtractContext, known: &Known) -> PipelineResult<Seen> {
     look_within(index, source, context, known, &HttpLimits::default()).await
 }

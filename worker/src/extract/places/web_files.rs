@@ -96,7 +96,7 @@ impl<'a> WebFiles<'a> {
         let (from, to) = (spool.length(), spool.enough());
         let validator = spool.validator().map(str::to_owned);
         let part = match (&validator, from, to) {
-            // Without an entity tag it is unknown whether the rest belongs to the same content.
+            // Without a validator the server cannot say whether the rest belongs to the same content.
             (None, 1.., _) => None,
             (_, 0, None) => None,
             (validator, from, to) => Some(Part { from, to, of: validator.as_deref() }),

@@ -36,12 +36,12 @@ impl Problem {
         Self::new(Code::WorkbookTooLarge, what)
     }
 
-    /// The disk for its texts has so many bytes free, and must keep so many.
+    /// The workbook's texts need a file, and the data folder has too little room. Both numbers are bytes.
     pub(super) fn no_room(free: u64, keep_free: u64) -> Self {
         let (free, keep_free) = (humanize::size(free), humanize::size(keep_free));
         let what = format!(
-            "its texts are too large for the memory, and the data folder has {free} free, of which {keep_free} must stay \
-             free (ELT_MIN_FREE_MIB)"
+            "its texts are too large for the memory, and the data folder has {free} free, and {keep_free} must stay free \
+             (ELT_MIN_FREE_MIB)"
         );
         Self::new(Code::Io, what)
     }

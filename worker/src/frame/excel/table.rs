@@ -168,7 +168,7 @@ struct Header<'a> {
     last_column: u32,
 }
 
-/// The reason why the table has no row with names.
+/// Why the columns cannot get their names.
 enum Wrong {
     Name(NameError),
     Problem(Problem),

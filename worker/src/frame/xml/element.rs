@@ -29,7 +29,7 @@ pub(super) struct Element {
 /// The text of an element.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) enum OwnText {
-    /// There is no text.
+    /// The element has no text of its own.
     #[default]
     Nothing,
     /// It is a part of the document.

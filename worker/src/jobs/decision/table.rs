@@ -43,7 +43,7 @@ pub(super) struct Situation {
 /// Attempts that a row is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Attempt {
-    /// Every kind of run.
+    /// Every attempt.
     Any,
     /// Those that may only ask the target.
     Asks,
@@ -104,7 +104,7 @@ pub(super) enum Unanswered {
     NoMatter,
 }
 
-/// A row of the table: if an end matches all of it, this is the decision. The first row that matches counts.
+/// A row of the table. The first row whose conditions the end of an attempt meets decides what becomes of the run.
 #[derive(Debug)]
 pub(super) struct Row {
     /// A few words to find the row by, in the log and in tests.

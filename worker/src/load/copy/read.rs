@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::SecondPassError;
 use crate::error::PipelineError;
-use crate::frame::read::FileSummary;
+use crate::frame::read::{FileError, FileSummary};
 use crate::frame::{Piece, RawBatch};
 use crate::input::InputFile;
 use crate::progress::Progress;
@@ -23,7 +23,9 @@ pub fn read_files(
     for (place, file, expected) in files {
         progress.file(&file.name);
         let changed = || SecondPassError::Changed { file: *place };
-        let mut reader = shape::open(*place, file).map_err(|_| changed())?;
+        // A disk without room is the worker's problem: the run waits, and the file has not changed.
+        let failed = |error: FileError| error.of_worker().map_or_else(changed, SecondPassError::from);
+        let mut reader = shape::open(*place, file).map_err(failed)?;
         loop {
             if stop.is_cancelled() {
                 return Err(PipelineError::Stopped.into());
@@ -31,7 +33,7 @@ pub fn read_files(
             if let Ok(batch) = spares.try_recv() {
                 reader.recycle(batch);
             }
-            let Some(piece) = reader.next().map_err(|_| changed())? else { break };
+            let Some(piece) = reader.next().map_err(failed)? else { break };
             send.send(piece).map_err(|_| SecondPassError::Closed)?;
         }
         let read = reader.summary();

@@ -47,8 +47,8 @@ pub async fn keep_unknown_staged(
     )))
     .execute(&mut *tx)
     .await?;
-    // What is left is counted and not what was dropped, because a file whose rows are all known has no row in the table of
-    // either kind, and its count must still become zero.
+    // The rows that are left are counted, because the copy does not say which rows it dropped. A file without a row here had
+    // only known rows, and its count becomes zero.
     let left: Vec<(i32, i64)> =
         sqlx::query_as(AssertSqlSafe(format!("select _elt_file, count(*) from {STAGING} group by _elt_file")))
             .fetch_all(tx)

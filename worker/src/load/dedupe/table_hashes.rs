@@ -16,7 +16,7 @@ use tracing::subscriber::NoSubscriber;
 use super::hash_digest::HashDigest;
 use super::hash_files::{DELIVERED_BYTES, HashFiles};
 use super::hash_set::{Inserted, RowHashSet};
-use crate::error::Result;
+use crate::error::{PipelineError, Result};
 use crate::load::failure::{self, Failing};
 use crate::load::session::{ROW_HASH, Session, TableState};
 
@@ -106,11 +106,8 @@ pub async fn known(
     // than the row.
     let fetching =
         fetch(connection, &table, rows, |hashes| known.take(hashes)).with_subscriber(NoSubscriber::default());
-    match fetching.await {
-        Ok(digest) => Ok(digest.map(|digest| TableHashes { known, digest })),
-        Err(Fetching::Database(error)) => Err(fail.because(error)),
-        Err(Fetching::Disk(error)) => Err(failure::spool(error)),
-    }
+    let digest = fetching.await.map_err(|error| error.because(fail))?;
+    Ok(digest.map(|digest| TableHashes { known, digest }))
 }
 
 /// The digest of the hashes of a table's rows. `None`: the table has no unique index over them, or far more than `rows` rows.
@@ -129,11 +126,7 @@ pub async fn digest(session: &mut Session, rows: u64) -> Result<Option<HashDiges
         return Ok(None);
     }
     let fetching = fetch(connection, &table, rows, |_| Ok(true)).with_subscriber(NoSubscriber::default());
-    match fetching.await {
-        Ok(digest) => Ok(digest),
-        Err(Fetching::Database(error)) => Err(fail.because(error)),
-        Err(Fetching::Disk(error)) => Err(failure::spool(error)),
-    }
+    fetching.await.map_err(|error| error.because(fail))
 }
 
 /// Estimated number of rows with a hash, from the size of the unique index over the hashes. In a partitioned table the index
@@ -190,9 +183,17 @@ enum Fetching {
     Disk(io::Error),
 }
 
+impl Fetching {
+    fn because(self, fail: Failing<'_>) -> PipelineError {
+        match self {
+            Self::Database(error) => fail.because(error),
+            Self::Disk(error) => failure::spool(error),
+        }
+    }
+}
+
 /// Fetches the hashes of about `rows` rows and hands them to `take`, which says whether there was room for them. Returns their
-/// digest; `None`: they do not fit. Hashes far beyond what is expected do not, because the size of a target's answer is not
-/// trusted.
+/// digest. `None`: there was no room, or the target sent far more than `rows` hashes, which is not trusted.
 async fn fetch(
     connection: &mut PgConnection,
     table: &TableRef,

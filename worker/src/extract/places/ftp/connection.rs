@@ -136,7 +136,7 @@ impl Connection {
         Ok(Version { size, modified, tag: None })
     }
 
-    /// The lines of a folder's listing, up to a largest number.
+    /// The lines of a folder's listing, at most `most` of them.
     pub(super) async fn lines(&mut self, folder: &str, most: usize) -> Result<Vec<String>> {
         let about = About::File(folder);
         if self.has_facts {

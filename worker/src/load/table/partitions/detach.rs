@@ -61,7 +61,7 @@ pub async fn detach(session: &mut Session, config: Option<&PartitionConfig>) -> 
     let mut done = Detached::default();
     let Some(keep) = config.and_then(PartitionConfig::keep) else { return done };
     let table = session.table.clone();
-    let mut passed = 0;
+    let (mut passed, mut failed) = (0, 0_usize);
     while done.partitions.len() + passed < MOST {
         let (partition, error) = match step(&mut session.connection, &table, config, passed).await {
             Ok(Step::Nothing) => break,
@@ -75,6 +75,7 @@ pub async fn detach(session: &mut Session, config: Option<&PartitionConfig>) -> 
         };
         // One partition may be held by a foreign key or a view. A lock that is not granted, and a lost connection, concern all.
         let ends = partition.is_none() || is_busy(&error) || error.as_database_error().is_none();
+        failed += usize::from(partition.is_some());
         let what = match partition {
             Some(old) => {
                 format!("{} is older than {keep} (`target.partition.keep`) and still a part of {table}", old.table())
@@ -88,10 +89,11 @@ pub async fn detach(session: &mut Session, config: Option<&PartitionConfig>) -> 
         }
         passed += 1;
     }
-    if passed > 1
+    if failed > 1
         && let Some(hindrance) = &mut done.hindrance
     {
-        hindrance.push_str(&format!(". At least {} more old partitions could not be detached", passed - 1));
+        let what = if failed == 2 { "old partition" } else { "old partitions" };
+        hindrance.push_str(&format!(". At least {} more {what} could not be detached", failed - 1));
     }
     if done.partitions.len() == MOST && done.hindrance.is_none() {
         done.hindrance = left_for_the_next_run(&mut session.connection, &table, config).await;
