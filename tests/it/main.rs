@@ -33,6 +33,7 @@ mod data_views;
 mod database_roles;
 mod dependencies;
 mod download_links;
+mod early_loads;
 mod excel_files;
 mod exports;
 mod fixed_width_and_xml;

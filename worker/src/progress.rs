@@ -118,6 +118,11 @@ impl Progress {
         self.bytes_read.store(0, Ordering::Relaxed);
     }
 
+    /// The number of rows that the stage will read has become known.
+    pub fn expect_rows(&self, rows: u64) {
+        self.place().expected.rows = Some(rows);
+    }
+
     /// The checks of the config begin. The counts of the load stay, because checks read no file.
     pub fn enter_checks(&self) {
         let before = std::mem::replace(&mut self.place().stage, Stage::Check);

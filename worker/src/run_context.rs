@@ -20,6 +20,9 @@ use crate::paths;
 use crate::progress::Progress;
 use crate::roots::Roots;
 
+/// Size of a delivery, in bytes, from which an early load saves more time than looking at the first rows takes.
+pub const EARLY_LOAD_BYTES: u64 = 8 << 20;
+
 /// What one attempt of a run works with and may touch. It knows neither the queue nor HTTP.
 #[derive(Clone)]
 pub struct RunContext {
@@ -51,6 +54,8 @@ pub struct RunContext {
     pub tokens: SourceTokens,
     /// Memory that it may take for row hashes.
     pub memory: HashMemory,
+    /// Size of a delivery, in bytes, from which its load begins while the first pass is still reading.
+    pub early_load_bytes: u64,
     /// Limits for what comes out of archives and encrypted files.
     pub unpack: UnpackLimits,
 }

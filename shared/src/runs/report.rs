@@ -460,7 +460,8 @@ pub enum Drift {
 pub struct Stages {
     /// Seconds for getting the files from the sources.
     pub extract: f64,
-    /// Looking at every cell and deciding columns.
+    /// Looking at every cell and deciding columns. For a load that began early only looking at the first rows, because the rest is
+    /// part of `load`.
     pub validate: f64,
     /// Converting, sending and committing, without the checks.
     pub load: f64,

@@ -34,6 +34,8 @@ pub struct Loader {
     databases: Databases,
     /// Memory of its runs for row hashes.
     pub memory: HashMemory,
+    /// Size of a delivery from which its load begins while the first pass is still reading.
+    pub early_load_bytes: u64,
     /// Limits of its runs for archives.
     pub unpack: UnpackLimits,
     /// Whether its runs read their files even when nothing has changed since the last run. Tests of unchanged runs set it to false; most
@@ -59,6 +61,7 @@ impl Loader {
             data: Folder::new(),
             databases,
             memory: HashMemory::default(),
+            early_load_bytes: 0,
             unpack: UnpackLimits::default(),
             always_reads: true,
         }
@@ -207,6 +210,7 @@ impl Loader {
             tokens: Default::default(),
             stop: CancellationToken::new(),
             progress: Arc::default(),
+            early_load_bytes: self.early_load_bytes,
             memory: self.memory,
             unpack: self.unpack,
         }

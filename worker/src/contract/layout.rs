@@ -12,7 +12,7 @@ use super::rules::Rules;
 use super::{SqlType, Typing};
 
 /// The columns of a load, in the order of the table that the run would create.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Layout {
     /// The columns, without elt's own.
     pub columns: Vec<Column>,
@@ -24,7 +24,7 @@ pub struct Layout {
 }
 
 /// One column of a load.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Column {
     /// Its name in the table.
     pub name: String,

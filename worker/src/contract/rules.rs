@@ -13,7 +13,7 @@ use crate::error::{PipelineError, Result};
 use crate::frame::value::{self, TimeFormat};
 
 /// The rules of one column. Values are compared by their canonical texts, not as they are written in the file.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Rules {
     /// Whether NULL breaks the rules.
     pub not_null: bool,
@@ -21,10 +21,20 @@ pub struct Rules {
     allowed: Option<HashSet<Vec<u8>>>,
     min: Option<Bound>,
     max: Option<Bound>,
-    pattern: Option<Regex>,
+    pattern: Option<Pattern>,
 }
 
+/// A regular expression that every value must match as a whole.
 #[derive(Debug, Clone)]
+struct Pattern(Regex);
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_str() == other.0.as_str()
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Bound {
     canonical: Vec<u8>,
     written: String,
@@ -55,7 +65,7 @@ impl Rules {
         };
         let allowed = contract.allowed.as_ref();
         let pattern = contract.pattern.as_ref().map(|pattern| {
-            Regex::new(&format!("^(?:{pattern})$")).map_err(|error| {
+            Regex::new(&format!("^(?:{pattern})$")).map(Pattern).map_err(|error| {
                 PipelineError::Contract(Explained {
                     code: Code::SchemaValue,
                     message: format!("schema.columns.{}.pattern: {error}", contract.name),
@@ -106,7 +116,7 @@ impl Rules {
         {
             return Some((Code::AboveMax, format!("is above `max`, {}", max.written)));
         }
-        if self.pattern.as_ref().is_some_and(|pattern| !pattern.is_match(written)) {
+        if self.pattern.as_ref().is_some_and(|pattern| !pattern.0.is_match(written)) {
             return Some((Code::Pattern, "does not match `pattern`".into()));
         }
         None

@@ -33,7 +33,7 @@ use crate::error::{PipelineError, Result};
 use crate::extract::ExtractContext;
 use crate::pipeline;
 use crate::progress::Progress;
-use crate::run_context::{HashMemory, RunContext};
+use crate::run_context::{EARLY_LOAD_BYTES, HashMemory, RunContext};
 use crate::thread::on_own_thread;
 use crate::worker_context::WorkerContext;
 use crate::{config_cache, extract, paths};
@@ -317,6 +317,7 @@ async fn prepare(
         stop,
         progress,
         memory: HashMemory::default(),
+        early_load_bytes: EARLY_LOAD_BYTES,
         unpack: paths::unpack_limits(&worker.settings),
     })
 }

@@ -11,6 +11,7 @@ use super::column_profile::Profiler;
 use super::combined_csv::CombinedCsv;
 use super::commit::Commit;
 use super::copy::{Dedupe, RowSuffix, SecondPass, SecondPassResult, writer};
+use super::decided::{Decided, FirstPass};
 use super::marker::{self, Attempt};
 use super::quarantine::reject::{RejectHandler, RejectRules};
 use super::quarantine::rejected_rows::RejectedRows;
@@ -59,11 +60,10 @@ pub fn second_pass(
         limit: context.config.schema.as_ref().and_then(|schema| schema.max_rejected),
         too_many_refused: task.refused.exceeded,
     };
-    let readable = task.profile.files.iter().filter(|file| file.error.is_none());
     // A plan loads nothing, so it has no profile.
     let level = if task.dry_run { ProfileLevel::None } else { context.config.load.profile };
     Ok(SecondPass {
-        files: readable.map(|file| (file.index, task.files[file.index].clone(), file.summary.clone())).collect(),
+        files: task.readable.iter().map(|&index| (index, task.files[index].clone())).collect(),
         layout: task.layout.clone(),
         suffix,
         dedupe,
@@ -82,13 +82,15 @@ pub fn second_pass(
 pub async fn without_columns(
     session: &mut Session,
     mut task: LoadTask<'_>,
+    first_pass: FirstPass,
 ) -> Result<(RunReport, Option<CombinedCsv>), Halt> {
     let (table, attempt) = (session.table.clone(), session.attempt);
     let tx = task.begin(session).await?;
     let second_pass = second_pass(&mut task, &table, attempt, RowSuffix::Table { loaded_at: 0 }, Dedupe::None)?;
     let second_pass = writer::run_without_rows(second_pass).await?;
+    let decided = first_pass.ended(&second_pass.contents).await?;
     let written = WrittenRows { inserted: 0, updated: Vec::new(), deleted: 0, statements: Vec::new(), second_pass };
-    commit(tx, &table, attempt, task, written).await
+    commit(tx, &table, attempt, &task, decided, written).await
 }
 
 /// Writes quarantine, receipt and marker, and commits.
@@ -96,12 +98,13 @@ pub async fn commit(
     mut tx: Transaction<'_, Postgres>,
     table: &TableRef,
     attempt: Attempt,
-    mut task: LoadTask<'_>,
+    task: &LoadTask<'_>,
+    decided: Decided,
     written: WrittenRows,
 ) -> Result<(RunReport, Option<CombinedCsv>), Halt> {
     let progress = &task.context.progress;
-    let mut report = std::mem::take(&mut task.report);
-    report.files = receipts(task.files, task.profile, &written)?;
+    let Decided { profile: first_pass, changes, cursors: new_cursors, mut report, .. } = decided;
+    report.files = receipts(task.files, &first_pass, &written)?;
     report.rows_deleted = written.deleted;
     report.ddl.extend(written.statements);
     report.rejected = progress.rejected_rows();
@@ -120,21 +123,21 @@ pub async fn commit(
     let fresh = !task.before.as_ref().is_some_and(TableState::has_elt_columns);
     records_path::store(&mut tx, table, task.records_paths, fresh).await?;
     let pipeline = (task.context.config.name.as_str(), attempt.run_id);
-    report.incremental = cursors::store(&mut tx, table, pipeline, task.cursors, fresh).await?;
+    report.incremental = cursors::store(&mut tx, table, pipeline, &new_cursors, fresh).await?;
     replay::mark_replayed(&mut tx, table, task.replayed, attempt.run_id).await?;
-    if let Some(warning) = changed_columns(&task, &report) {
+    if let Some(warning) = changed_columns(task, &changes, &report) {
         report.warnings.push(warning);
     }
     // The checks come last, so that they see everything else that would be committed.
     let loaded = Instant::now();
-    report.checks = checks::run(&mut tx, table, attempt, &task).await?;
+    report.checks = checks::run(&mut tx, table, attempt, task).await?;
     report.stages.check = loaded.elapsed().as_secs_f64();
     report.warnings.extend(checks::warnings(&report.checks));
     if task.layout.transcoded && !report.checks.is_empty() {
         report = in_ascii(&report);
     }
     report.bound();
-    report.left_behind = left_behind::of_load(&mut tx, table, &task, &report, sent, csv.as_ref()).await?;
+    report.left_behind = left_behind::of_load(&mut tx, table, task, &new_cursors, &report, sent, csv.as_ref()).await?;
     report.stages.load = task.started.elapsed().as_secs_f64() - report.stages.check;
     if task.dry_run {
         report.samples = samples(&mut tx, table, &task.layout, attempt).await?;
@@ -147,7 +150,7 @@ pub async fn commit(
     if let Some(profile) = letters {
         report.profile = profile;
     }
-    let csv = send_commit(tx, table, &task, csv).await?;
+    let csv = send_commit(tx, table, task, csv).await?;
     Ok((report, csv))
 }
 
@@ -191,8 +194,8 @@ fn in_ascii(report: &RunReport) -> RunReport {
 
 /// A warning that new columns change row hashes, so that rows which were loaded without these columns load again. It names
 /// the remedy, because few people want that.
-fn changed_columns(task: &LoadTask<'_>, report: &RunReport) -> Option<String> {
-    let added = task.changes.iter().filter_map(|change| match change {
+fn changed_columns(task: &LoadTask<'_>, changes: &[Change], report: &RunReport) -> Option<String> {
+    let added = changes.iter().filter_map(|change| match change {
         Change::Add(index) => Some(task.layout.columns[*index].name.as_str()),
         Change::Widen(_) => None,
     });

@@ -13,6 +13,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::combined_csv::CombinedCsv;
 use super::commit::Commit;
+use super::cursors::NewCursor;
 use super::dedupe::hash_digest::HashDigest;
 use super::failure::Failing;
 use super::session::Session;
@@ -29,13 +30,14 @@ pub(super) async fn of_load(
     tx: &mut PgConnection,
     table: &TableRef,
     task: &LoadTask<'_>,
+    cursors: &[NewCursor],
     report: &RunReport,
     sent: HashDigest,
     csv: Option<&CombinedCsv>,
 ) -> sqlx::Result<Option<LeftBehind>> {
     let config = &task.context.config;
     let is_plain = may_be_unchanged(config) && task.context.run.window().is_none() && !task.dry_run;
-    let is_complete = task.replayed.is_empty() && task.cursors.is_empty() && !task.layout.transcoded;
+    let is_complete = task.replayed.is_empty() && cursors.is_empty() && !task.layout.transcoded;
     let unremarkable = report.rows_quarantined == 0
         && report.warnings.is_empty()
         && report.left_out_total == 0

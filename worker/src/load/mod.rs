@@ -11,6 +11,7 @@
 //! - [`marker`]: the row of a run that says which attempt may load, and what was loaded
 //! - [`verify`]: the rows that a run wrote are compared with their hashes
 //! - [`modes`]: the rows reach the table, by `load.mode`: into a new table, or through [`staging`] into one that exists
+//! - [`decided`]: what the first pass found, which may end after the rows were copied
 //! - [`checks`]: what the config asks of the rows and the table before the commit
 //! - [`finish`]: quarantine, receipt and marker join the rows, and the transaction commits
 //! - [`receipt`], [`records_path`], [`cursors`]: what is stored beside the rows
@@ -40,6 +41,7 @@ pub mod commit;
 mod conversion_check;
 mod copy;
 pub mod cursors;
+pub mod decided;
 pub mod dedupe;
 mod elt_tables;
 pub mod failure;
@@ -66,18 +68,16 @@ use std::time::Instant;
 
 use elt_shared::config::{Dedupe as ConfigDedupe, LoadConfig, LoadMode};
 use elt_shared::runs::CheckResult;
-use elt_shared::runs::report::{Drift, RunReport};
+use elt_shared::runs::report::RunReport;
 use sqlx::{Connection, PgConnection, Postgres, Transaction};
 
 use crate::contract::Layout;
-use crate::contract::decide::Change;
 use crate::error::{PipelineError, Result};
-use crate::frame::profile::Profile;
 use crate::input::InputFile;
 use crate::run_context::RunContext;
 use combined_csv::CombinedCsv;
 use copy::SecondPassError;
-use cursors::NewCursor;
+use decided::FirstPass;
 use dedupe::hash_digest::HashDigest;
 use dedupe::table_hashes::KnownHashes;
 use failure::Failing;
@@ -91,18 +91,14 @@ pub use table::partitions;
 pub struct LoadTask<'a> {
     /// The attempt at the run that loads.
     pub context: &'a RunContext,
-    /// The run's files, as the first pass read them.
+    /// The run's files.
     pub files: &'a [InputFile],
-    /// The findings of the first pass.
-    pub profile: &'a Profile,
+    /// Indexes of those of them that are loaded.
+    pub readable: Vec<usize>,
+    /// Number of their rows, which is an estimate until the first pass has ended.
+    pub rows: u64,
     /// The columns to load.
     pub layout: Arc<Layout>,
-    /// Changes that the table needs before the rows fit into it.
-    pub changes: Vec<Change>,
-    /// The cursors of incremental sources after this run.
-    pub cursors: &'a [NewCursor],
-    /// Differences between the files and the table, for the report.
-    pub drift: Vec<Drift>,
     /// The table when the columns were decided. `None`: it did not exist.
     pub before: Option<TableState>,
     /// The hashes of its rows, where it was worth fetching them.
@@ -121,8 +117,6 @@ pub struct LoadTask<'a> {
     pub records_paths: &'a [RecordsPath],
     /// Whether everything is rolled back in the end.
     pub dry_run: bool,
-    /// The report so far.
-    pub report: RunReport,
     /// Begin of the load.
     pub started: Instant,
 }
@@ -148,11 +142,11 @@ pub enum Loaded {
 }
 
 /// Loads in one transaction. After an error nothing of it is in the target, unless
-/// [`commit_sent`](crate::progress::Progress::commit_sent) says that it may be.
+/// [`commit_sent`](crate::progress::Progress::commit_sent) says that it may be. `first_pass` is waited for when the rows are copied.
 ///
 /// # Errors
 /// See [`PipelineError`].
-pub async fn load(session: &mut Session, mut task: LoadTask<'_>) -> Result<Loaded> {
+pub async fn load(session: &mut Session, mut task: LoadTask<'_>, first_pass: FirstPass) -> Result<Loaded> {
     let table = session.table.clone();
     let transcoded = lacks_unicode(session).await?;
     if transcoded {
@@ -161,11 +155,11 @@ pub async fn load(session: &mut Session, mut task: LoadTask<'_>) -> Result<Loade
     let context = task.context;
     let place = checks::places::Finder::of(&task);
     let ended = if task.layout.columns.is_empty() {
-        finish::without_columns(session, task).await
+        finish::without_columns(session, task, first_pass).await
     } else if task.is_filled_directly(transcoded) {
-        modes::new_table::load(session, task).await
+        modes::new_table::load(session, task, first_pass).await
     } else {
-        modes::existing_table::load(session, task).await
+        modes::existing_table::load(session, task, first_pass).await
     };
     match ended {
         Ok((mut report, csv)) => {
@@ -268,11 +262,6 @@ impl LoadTask<'_> {
             && self.config().mode != LoadMode::Merge
             && !transcoded
             && self.context.config.target.partition.is_none()
-    }
-
-    /// Number of rows of all files, as the first pass counted them.
-    fn rows(&self) -> u64 {
-        self.profile.files.iter().map(|file| file.rows).sum()
     }
 
     /// Opens the loading transaction. It keeps other runs of elt away from the table until it ends, and holds the

@@ -4,6 +4,7 @@ use elt_shared::runs::report::{FileReceipt, RunReport};
 
 use super::combined_csv_owner;
 use super::extract_and_load::Execution;
+use super::first_pass::Target;
 use super::refuse_input::refuse_failed_source;
 use super::tables::refuse_table_of_others;
 use crate::contract::decide;
@@ -25,12 +26,13 @@ pub async fn check(context: &RunContext) -> Result<RunReport> {
     let (extracted, _) = execution.extract(&asking, &[]).await?;
     let before = session.table_state().await?;
     let (extracted, located) = execution.locate_rows(&mut session, before.as_ref(), extracted).await?;
-    let profile = execution.profile(&extracted.files, before.as_ref()).await?;
+    let known = before.as_ref().map(|before| &before.known);
+    let profile = execution.profile(&extracted.files, known, &context.progress).await?;
     refuse_failed_source(&extracted.files, &profile)?;
-    let mut report = execution.report(&session, &extracted, &profile);
+    let mut report = execution.report(&Target::of(&session), &extracted, &profile);
     report.warnings.extend(asking.warnings.iter().cloned().chain(located.warnings));
     asking.new_cursors(&extracted.files, &mut report.warnings).await?;
-    let decision = decide::decide(&profile, &context.config, before.as_ref().map(|before| &before.known))?;
+    let decision = decide::decide(&profile, &context.config, known)?;
     if !decision.layout.columns.is_empty() {
         Partitioning::of(partition, &decision.layout)?;
     }

@@ -5,6 +5,9 @@
 //! - [`run`](mod@run): a run, and a plan, which does the same and rolls back
 //! - [`replay`]: rejected rows are loaded again
 //! - [`extract_and_load`]: the steps that a run, a plan and a replay share
+//! - [`delivery`]: the sources become files, and the table is looked at
+//! - [`first_pass`]: every cell is read once, for the types of the columns
+//! - [`early_load`]: a load that begins before the first pass has ended
 //! - [`unchanged`]: a run that finds everything as an earlier one left it
 //! - [`tables`]: a config with a table for each file
 //! - [`undo`]: the rows that a run inserted are deleted
@@ -23,7 +26,10 @@ mod begin;
 mod check;
 mod combined_csv_owner;
 mod connections;
+mod delivery;
+mod early_load;
 mod extract_and_load;
+mod first_pass;
 mod incremental;
 mod locate_json_rows;
 mod refuse_input;

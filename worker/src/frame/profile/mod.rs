@@ -8,10 +8,12 @@
 //! - [`declared`]: the type that a file declares for a column
 //! - [`spelling`]: texts that look like numbers with commas
 //! - [`types`]: sets of types, and the types that a cell could be
+//! - [`sample`]: the first rows of some files
 //! - this file: files in parallel, merged in their order
 
 mod column;
 mod declared;
+pub mod sample;
 mod spelling;
 mod types;
 
@@ -136,8 +138,11 @@ pub fn profile_opened(
             let index = next.fetch_add(1, Ordering::Relaxed);
             let Some(file) = files.get(index) else { return };
             progress.file(&file.name);
-            let read = |rows, bytes| progress.read(rows, bytes);
-            let Some(outcome) = profile_file(index, file, expectations, open, stop, &read) else { return };
+            let mut read = |rows, bytes| {
+                progress.read(rows, bytes);
+                true
+            };
+            let Some(outcome) = profile_file(index, file, expectations, open, stop, &mut read) else { return };
             progress.file_done();
             merger.lock().unwrap_or_else(PoisonError::into_inner).add(index, outcome);
         }
@@ -170,14 +175,15 @@ struct Profiled {
     first_bad: Option<BadRecord>,
 }
 
-/// Reads one file, and calls `read` with the number of rows and bytes of each window. `None`: the run is stopped.
+/// Reads one file, and calls `read` with the number of rows and bytes of each window. It ends early when `read` returns false.
+/// `None`: the run is stopped.
 fn profile_file(
     index: usize,
     file: &InputFile,
     expectations: &[Expectation],
     open: Open,
     stop: &CancellationToken,
-    read: &impl Fn(u64, u64),
+    read: &mut impl FnMut(u64, u64) -> bool,
 ) -> Option<Profiled> {
     let mut outcome = Profiled {
         file: FileProfile {
@@ -206,7 +212,9 @@ fn profile_file(
                     Ok(true) => {
                         outcome.test_cells(&reader, &place, expectations);
                         let (record_batch, _) = reader.record_batch();
-                        read(record_batch.rows() as u64, record_batch.text_bytes());
+                        if !read(record_batch.rows() as u64, record_batch.text_bytes()) {
+                            break;
+                        }
                     }
                     Ok(false) => break,
                     Err(error) => {

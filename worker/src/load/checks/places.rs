@@ -28,10 +28,10 @@ type Place = (String, u64);
 impl Finder {
     /// The files of a load. It has none when the config has no checks.
     pub fn of(task: &LoadTask<'_>) -> Self {
-        let readable = task.profile.files.iter().filter(|file| file.error.is_none());
+        let readable = task.readable.iter();
         let files = match task.context.config.checks.is_empty() {
             true => Vec::new(),
-            false => readable.map(|file| (file.index, task.files[file.index].clone())).collect(),
+            false => readable.map(|&index| (index, task.files[index].clone())).collect(),
         };
         Self { files, layout: task.layout.clone() }
     }

@@ -9,7 +9,7 @@ use super::binary::{self, Wire};
 use super::convert::Typed;
 use super::deferred::DeferredRows;
 use super::origins::Origins;
-use super::{Dedupe, RowCounts, RowSuffix, SecondPass, SecondPassError, SecondPassResult};
+use super::{Dedupe, FileContent, RowCounts, RowSuffix, SecondPass, SecondPassError, SecondPassResult};
 use crate::contract::TypedBatch;
 use crate::contract::cells::Cells;
 use crate::error::PipelineError;
@@ -233,6 +233,7 @@ impl Encoder {
     /// Sends the rest of the rows, unless too many rows were rejected.
     pub fn finish(
         mut self,
+        contents: Vec<FileContent>,
         csv: Option<CombinedCsv>,
         chunks: &Sender<Vec<u8>>,
     ) -> Result<SecondPassResult, SecondPassError> {
@@ -245,6 +246,7 @@ impl Encoder {
         let collision_check = self.known.and_then(|known| CollisionCheck::new(known, self.spill));
         let rejected = self.pass.rejects.into_rows();
         let profile = self.pass.profiler.and_then(Profiler::finish);
-        Ok(SecondPassResult { row_counts: self.row_counts, sent: self.sent, csv, rejected, profile, collision_check })
+        let (row_counts, sent) = (self.row_counts, self.sent);
+        Ok(SecondPassResult { contents, row_counts, sent, csv, rejected, profile, collision_check })
     }
 }

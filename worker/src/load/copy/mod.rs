@@ -45,7 +45,6 @@ use super::quarantine::reject::RejectHandler;
 use super::quarantine::rejected_rows::RejectedRows;
 use crate::contract::{Converter, Layout};
 use crate::error::{PipelineError, Result};
-use crate::frame::read::FileSummary;
 use crate::input::InputFile;
 use crate::progress::Progress;
 use convert::convert;
@@ -83,8 +82,8 @@ pub enum Dedupe {
 
 /// The second pass over the files of a load, before it runs.
 pub struct SecondPass {
-    /// The files to read, with their indexes among the run's files and the findings of the first pass.
-    pub files: Vec<(usize, InputFile, FileSummary)>,
+    /// The files to read, with their indexes among the run's files.
+    pub files: Vec<(usize, InputFile)>,
     /// The columns to load.
     pub layout: Arc<Layout>,
     /// The fields that follow them.
@@ -111,6 +110,8 @@ pub struct SecondPass {
 
 /// The result of the second pass.
 pub struct SecondPassResult {
+    /// What was read of each file.
+    pub contents: Vec<FileContent>,
     /// Counts of each file of the run, in the order of the files. Those of files that were left out are zero.
     pub row_counts: Vec<RowCounts>,
     /// Digest of the hashes of the rows that were sent. Rows that were compared on disk are not in it.
@@ -124,6 +125,17 @@ pub struct SecondPassResult {
     /// The check of rows that may repeat others, because their hashes found no room in memory. `None`: there was room for
     /// all hashes.
     pub collision_check: Option<CollisionCheck>,
+}
+
+/// What was read of one file. It is the same as in the first pass, unless the file changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileContent {
+    /// Its index among the run's files.
+    pub file: usize,
+    /// Number of bytes.
+    pub bytes: u64,
+    /// Their hash (XXH3, 128 bits).
+    pub hash: u128,
 }
 
 /// Numbers of a file's rows, by what became of them.
@@ -146,7 +158,7 @@ pub struct RowCounts {
 pub enum SecondPassError {
     /// An error that fails the run.
     Failed(PipelineError),
-    /// A file changed since the first pass, so that the load must start over.
+    /// A file can no longer be read, so that the load must start over.
     Changed {
         /// Its index among the run's files.
         file: usize,
@@ -175,10 +187,10 @@ impl SecondPass {
     /// See [`SecondPassError`].
     pub fn run(mut self, chunks: &Sender<Vec<u8>>) -> Result<SecondPassResult, SecondPassError> {
         let files = std::mem::take(&mut self.files);
-        self.rejects.name_files(files.iter().map(|(place, file, _)| (*place, file.name.as_str())));
-        let origins = files.iter().map(|(place, file, _)| (*place, file));
+        self.rejects.name_files(files.iter().map(|(place, file)| (*place, file.name.as_str())));
+        let origins = files.iter().map(|(place, file)| (*place, file));
         let origins = Origins::new(self.layout.provenance.clone(), origins, self.layout.transcoded);
-        let places = files.iter().map(|(place, ..)| place + 1).max().unwrap_or(0);
+        let places = files.iter().map(|(place, _)| place + 1).max().unwrap_or(0);
         let (send, pieces) = sync_channel(BATCHES_AHEAD);
         let (send_typed, typed) = sync_channel(BATCHES_AHEAD);
         let (give_back, spares) = sync_channel(BATCHES_AHEAD);
@@ -195,7 +207,7 @@ impl SecondPass {
         // A thread that ends early closes its channels, and its neighbours end with it. The reason may be theirs, so all of
         // them are asked before one error is chosen.
         match (encoded, join(converting), join(reading)) {
-            (Ok(()), Ok(csv), Ok(())) => encoder.finish(csv, chunks),
+            (Ok(()), Ok(csv), Ok(contents)) => encoder.finish(contents, csv, chunks),
             (encoded, converted, read) => {
                 let errors = [encoded.err(), converted.err(), read.err()].into_iter().flatten();
                 Err(errors.reduce(SecondPassError::or).unwrap_or(SecondPassError::Closed))

@@ -1,29 +1,30 @@
-//! The reading thread: bytes become batches. A file that changed since the first pass ends the second pass.
+//! The reading thread: bytes become batches. A file that can no longer be read ends the second pass.
 
 use std::sync::mpsc::{Receiver, SyncSender};
 
 use tokio_util::sync::CancellationToken;
 
-use super::SecondPassError;
+use super::{FileContent, SecondPassError};
 use crate::error::PipelineError;
-use crate::frame::read::{FileError, FileSummary};
+use crate::frame::read::FileError;
 use crate::frame::{Piece, RawBatch};
 use crate::input::InputFile;
 use crate::progress::Progress;
 use crate::shape;
 
-/// Reads the files, one after the other. `spares` are batches whose memory is used again.
+/// Reads the files, one after the other. `spares` are batches whose memory is used again. Returns what was read of each.
 pub fn read_files(
-    files: &[(usize, InputFile, FileSummary)],
+    files: &[(usize, InputFile)],
     send: &SyncSender<Piece>,
     spares: &Receiver<RawBatch>,
     stop: &CancellationToken,
     progress: &Progress,
-) -> Result<(), SecondPassError> {
-    for (place, file, expected) in files {
+) -> Result<Vec<FileContent>, SecondPassError> {
+    let mut contents = Vec::with_capacity(files.len());
+    for (place, file) in files {
         progress.file(&file.name);
-        let changed = || SecondPassError::Changed { file: *place };
         // A disk without room is the worker's problem: the run waits, and the file has not changed.
+        let changed = || SecondPassError::Changed { file: *place };
         let failed = |error: FileError| error.of_worker().map_or_else(changed, SecondPassError::from);
         let mut reader = shape::open(*place, file).map_err(failed)?;
         loop {
@@ -37,11 +38,8 @@ pub fn read_files(
             send.send(piece).map_err(|_| SecondPassError::Closed)?;
         }
         let read = reader.summary();
-        // The types of the columns were decided from other bytes, so the rows that were sent must not be loaded.
-        if (read.bytes, read.content_hash) != (expected.bytes, expected.content_hash) {
-            return Err(changed());
-        }
+        contents.push(FileContent { file: *place, bytes: read.bytes, hash: read.content_hash });
         progress.file_done();
     }
-    Ok(())
+    Ok(contents)
 }

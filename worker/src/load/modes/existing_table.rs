@@ -3,17 +3,19 @@
 
 use elt_shared::config::{Dedupe as ConfigDedupe, LoadMode};
 use elt_shared::explained::{Code, Explained};
-use elt_shared::runs::report::RunReport;
+use elt_shared::runs::report::{Drift, RunReport};
 use elt_shared::target::TableRef;
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 use super::merge::Updated;
 use super::{merge, replace};
+use crate::contract::decide::Change;
 use crate::error::PipelineError;
 use crate::load::checks::changed;
 use crate::load::combined_csv::CombinedCsv;
 use crate::load::copy::{Dedupe, RowCounts, RowSuffix, SecondPassResult, writer};
+use crate::load::decided::FirstPass;
 use crate::load::dedupe::hash_set::RowHashSet;
 use crate::load::dedupe::table_hashes::KnownHashes;
 use crate::load::dedupe::{backfill, sql};
@@ -21,13 +23,17 @@ use crate::load::finish::{self, WrittenRows};
 use crate::load::quarantine::refusal::concerns_a_row;
 use crate::load::quarantine::refused_search::Search;
 use crate::load::session::{self, ROW_HASH, Session};
-use crate::load::table::partitions::{self, Partitioning, Room};
+use crate::load::table::partitions::{self, OldRows, Partitioning, Room};
 use crate::load::table::shape::{self, TableDdl};
 use crate::load::table::{replica_identity, triggers};
 use crate::load::{Halt, LoadTask, conversion_check, staging};
 
 /// Stages the rows and brings them into the table.
-pub async fn load(session: &mut Session, mut task: LoadTask<'_>) -> Result<(RunReport, Option<CombinedCsv>), Halt> {
+pub async fn load(
+    session: &mut Session,
+    mut task: LoadTask<'_>,
+    first_pass: FirstPass,
+) -> Result<(RunReport, Option<CombinedCsv>), Halt> {
     let (table, attempt) = (session.table.clone(), session.attempt);
     let partitioning = Partitioning::of(task.context.config.target.partition.as_ref(), &task.layout)?;
     let dedupe = dedupe(&mut task);
@@ -36,6 +42,7 @@ pub async fn load(session: &mut Session, mut task: LoadTask<'_>) -> Result<(RunR
     session.login.require_temporary(&table)?;
     let copy = staging::create(&mut session.connection, &task.layout).await?;
     let (staged, mut second_pass) = writer::run(&mut session.connection, &copy, second_pass).await?;
+    let mut decided = first_pass.ended(&second_pass.contents).await?;
     if staged > 0 {
         staging::analyze(&mut session.connection).await?;
         // Values are converted once before the lock, because a value that does not convert would fail the whole statement
@@ -48,23 +55,26 @@ pub async fn load(session: &mut Session, mut task: LoadTask<'_>) -> Result<(RunR
         Some(before) => TableDdl::altering(&table, before.facts.altered(&table)),
         None => TableDdl::of(&table),
     };
-    prepare_table(&mut tx, &mut ddl, &task, partitioning.as_ref()).await?;
+    prepare_table(&mut tx, &mut ddl, &task, &decided.changes, partitioning.as_ref()).await?;
     // Rows whose hashes found no room in memory were staged without knowing whether they repeat another row.
     if second_pass.count_repeated().await? > 0 {
         sql::drop_repeated_staged(&mut tx).await?;
     }
-    let staged = staged - leave_out_old(&mut tx, &mut task, &table, partitioning.as_ref(), &mut second_pass).await?;
+    let old = leave_out_old(&mut tx, &table, partitioning.as_ref(), &mut second_pass).await?;
+    decided.report.warnings.extend(old.warning);
+    let staged = staged - old.rows;
     let room = make_room(&mut tx, &mut ddl, &task, partitioning.as_ref(), staged).await?;
     prepare_indexes(&mut tx, &mut ddl, &task, partitioning.as_ref(), &room).await?;
-    task.report.warnings.extend(room.warning.iter().cloned());
-    let writer = StagedWriter { table: &table, task: &task, run: attempt.run_id, staged, room: &room };
+    decided.report.warnings.extend(room.warning.iter().cloned());
+    let drift = &decided.drift;
+    let writer = StagedWriter { table: &table, task: &task, drift, run: attempt.run_id, staged, room: &room };
     let written = writer.write_or_search(&mut tx, &mut second_pass.row_counts).await?;
     let Written { inserted, updated: Updated { rows: updated, kept }, deleted } = written;
     refuse_lost_rows(&table, inserted, &second_pass)?;
     let written = inserted + updated.iter().map(|(_, count)| count).sum::<u64>();
     triggers::refuse_moved_rows(&mut tx, &table, attempt.run_id, written).await?;
     if kept > 0 {
-        task.report.warnings.push(format!(
+        decided.report.warnings.push(format!(
             "a trigger or rule of {table} kept {kept} rows as they were: they are counted as rows that were there already"
         ));
     }
@@ -73,13 +83,15 @@ pub async fn load(session: &mut Session, mut task: LoadTask<'_>) -> Result<(RunR
     let made_by_elt = before.is_none_or(|before| before.known.made_by_elt);
     shape::store_type_history(&mut tx, &table, &task.layout, fresh, made_by_elt).await?;
     let written = WrittenRows { inserted, updated, deleted, statements: ddl.statements, second_pass };
-    finish::commit(tx, &table, attempt, task, written).await
+    finish::commit(tx, &table, attempt, &task, decided, written).await
 }
 
 /// Writes staged rows into the table.
 struct StagedWriter<'a> {
     table: &'a TableRef,
     task: &'a LoadTask<'a>,
+    /// Differences between the files and the table.
+    drift: &'a [Drift],
     run: Uuid,
     /// Number of staged rows.
     staged: u64,
@@ -156,7 +168,7 @@ impl StagedWriter<'_> {
         let mut deleted = 0;
         match task.config().mode {
             LoadMode::Merge => merge::drop_superseded(tx, table, &task.layout, delivered, row_counts).await?,
-            LoadMode::Replace => deleted = replace::delete_others(tx, table, hashed, &task.drift, delivered).await?,
+            LoadMode::Replace => deleted = replace::delete_others(tx, table, hashed, self.drift, delivered).await?,
             LoadMode::Append => {}
         }
         // A merge has dropped equal rows by their keys already.
@@ -177,7 +189,7 @@ fn dedupe(task: &mut LoadTask<'_>) -> Dedupe {
         (_, ConfigDedupe::RowHash, Some(KnownHashes::OnDisk(known))) => Dedupe::KnownOnDisk(known),
         // Without the table's hashes only repeated rows among the delivered ones are found here. Those that the table has
         // are found by the join in staging.
-        (_, ConfigDedupe::RowHash, None) => Dedupe::Known(RowHashSet::with_room(task.rows(), task.context.memory.own)),
+        (_, ConfigDedupe::RowHash, None) => Dedupe::Known(RowHashSet::with_room(task.rows, task.context.memory.own)),
     }
 }
 
@@ -187,6 +199,7 @@ async fn prepare_table(
     tx: &mut PgConnection,
     ddl: &mut TableDdl<'_>,
     task: &LoadTask<'_>,
+    changes: &[Change],
     partitioning: Option<&Partitioning>,
 ) -> Result<(), Halt> {
     let table = ddl.table();
@@ -205,7 +218,7 @@ async fn prepare_table(
                 }
             }
             ddl.add_origins(tx, &task.layout, before).await?;
-            ddl.change(tx, &task.layout, &task.changes).await?;
+            ddl.change(tx, &task.layout, changes).await?;
         }
         // The columns were decided from another state of the table, and the lock was not held since.
         _ => return Err(Halt::TableChanged),
@@ -213,18 +226,17 @@ async fn prepare_table(
     Ok(())
 }
 
-/// Deletes staged rows that are older than a partitioned table keeps. Returns their number.
+/// Deletes staged rows that are older than a partitioned table keeps.
 async fn leave_out_old(
     tx: &mut PgConnection,
-    task: &mut LoadTask<'_>,
     table: &TableRef,
     partitioning: Option<&Partitioning>,
     second_pass: &mut SecondPassResult,
-) -> Result<u64, Halt> {
-    let Some(partitioning) = partitioning else { return Ok(0) };
-    let old = partitioning.leave_out_old(tx, table, &mut second_pass.row_counts).await?;
-    task.report.warnings.extend(old.warning);
-    Ok(old.rows)
+) -> Result<OldRows, Halt> {
+    match partitioning {
+        Some(partitioning) => Ok(partitioning.leave_out_old(tx, table, &mut second_pass.row_counts).await?),
+        None => Ok(OldRows::default()),
+    }
 }
 
 /// Creates the partitions that the staged rows need, where the config partitions the table.

@@ -6,9 +6,11 @@ use sqlx::{Connection, PgConnection};
 
 use crate::load::combined_csv::CombinedCsv;
 use crate::load::copy::{Dedupe, RowSuffix, writer};
+use crate::load::decided::FirstPass;
 use crate::load::dedupe::hash_set::RowHashSet;
 use crate::load::dedupe::sql;
 use crate::load::finish::{self, WrittenRows};
+use crate::load::login::Login;
 use crate::load::session::{LOADED_AT, ROW_HASH, RUN_ID, Session};
 use crate::load::staging::{column_list, origins};
 use crate::load::table::replica_identity;
@@ -16,17 +18,15 @@ use crate::load::table::shape::{self, TableDdl};
 use crate::load::{Halt, LoadTask};
 
 /// Creates the table and fills it.
-pub async fn load(session: &mut Session, mut task: LoadTask<'_>) -> Result<(RunReport, Option<CombinedCsv>), Halt> {
+pub async fn load(
+    session: &mut Session,
+    mut task: LoadTask<'_>,
+    first_pass: FirstPass,
+) -> Result<(RunReport, Option<CombinedCsv>), Halt> {
     let (table, attempt) = (session.table.clone(), session.attempt);
-    if !session.login.temporary {
-        task.report.warnings.push(format!(
-            "the login may not make temporary tables: this load needed none, but the next one does. Ask the owner of \
-             the database or a superuser to execute: {}",
-            session.login.grant_temporary()
-        ));
-    }
+    let warning = lacks_temporary_tables(&session.login);
     let dedupe = match task.config().dedupe {
-        ConfigDedupe::RowHash => Dedupe::Known(RowHashSet::with_room(task.rows(), task.context.memory.own)),
+        ConfigDedupe::RowHash => Dedupe::Known(RowHashSet::with_room(task.rows, task.context.memory.own)),
         ConfigDedupe::None => Dedupe::None,
     };
     let mut tx = task.begin(session).await?;
@@ -48,6 +48,8 @@ pub async fn load(session: &mut Session, mut task: LoadTask<'_>) -> Result<(RunR
         origins(&task.layout, |origin| origin.column().to_owned())
     );
     let (copied, mut second_pass) = writer::run(&mut tx, &copy, second_pass).await?;
+    let mut decided = first_pass.ended(&second_pass.contents).await?;
+    decided.report.warnings.extend(warning);
     // The index is created after the rows are copied, because one build is faster than an update for each row.
     let mut repeated = 0;
     if task.hashed() && !index_unless_repeated(&mut tx, &mut ddl).await? {
@@ -64,7 +66,18 @@ pub async fn load(session: &mut Session, mut task: LoadTask<'_>) -> Result<(RunR
         statements: ddl.statements,
         second_pass,
     };
-    finish::commit(tx, &table, attempt, task, written).await
+    finish::commit(tx, &table, attempt, &task, decided, written).await
+}
+
+/// A warning that later loads need a right that the login lacks. `None`: it has the right.
+fn lacks_temporary_tables(login: &Login) -> Option<String> {
+    (!login.temporary).then(|| {
+        format!(
+            "the login may not make temporary tables: this load needed none, but the next one does. Ask the owner of \
+             the database or a superuser to execute: {}",
+            login.grant_temporary()
+        )
+    })
 }
 
 /// Creates the unique index over the row hashes, unless a row was copied twice because its hash found no room in memory.

@@ -29,7 +29,7 @@ use crate::load::failure::Failing;
 use crate::load::session::ROW_HASH;
 use crate::load::table::shape::TableDdl;
 use delivered::Delivered;
-use old_rows::OldRows;
+pub use old_rows::OldRows;
 
 /// How the table of a load is partitioned.
 #[derive(Debug, Clone, PartialEq, Eq)]
