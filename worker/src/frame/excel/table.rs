@@ -85,6 +85,7 @@ pub(super) fn find(
     let bounds = Bounds::of(options);
     let failed = |problem: Problem| problem.of_file(name);
     let mut sampled = sample(rows, &bounds).map_err(failed)?;
+    let doubted = matches!(options.header, SheetHeader::Found).then(|| title::doubt(&sampled)).flatten();
     let header = header(&mut sampled, options, name)?;
     let given = match &options.header {
         SheetHeader::Names(names) => Some(names),
@@ -97,7 +98,7 @@ pub(super) fn find(
         (None, Some(last)) => last,
         (None, None) => used().max().unwrap_or(0),
     };
-    let mut warnings = Vec::new();
+    let mut warnings: Vec<String> = doubted.iter().map(doubt).collect();
     let names = Header { row: header.as_ref(), given, first_column, last_column };
     let names = names.names(&merged, &mut warnings).map_err(|wrong| match wrong {
         Wrong::Name(error) => FileError::name(name, header.as_ref().map_or(1, |row| u64::from(row.number)), &error),
@@ -146,6 +147,15 @@ fn header(sampled: &mut Vec<SheetRow>, options: &ExcelOptions, name: &str) -> Re
         SheetHeader::First | SheetHeader::Row(_) => {}
     }
     Ok((!sampled.is_empty()).then(|| sampled.remove(0)))
+}
+
+/// The sentence for the report when the first row is taken for the header, and another row may be it.
+fn doubt(found: &title::Found) -> String {
+    let title::Found { first, header, width, .. } = *found;
+    format!(
+        "row {first} is taken for the header, but row {header} looks like the header of {width} columns; write `excel: {{header: \
+         {header}}}` in the source if it is, or `excel: {{header: true}}` if row {first} is right"
+    )
 }
 
 fn not_first(found: &title::Found, name: &str) -> FileError {

@@ -11,6 +11,9 @@ use crate::frame::CellKind;
 /// Number of rows that may be above the header.
 const MAX_ABOVE: usize = 30;
 
+/// Most characters of a unit, such as `kg` and `°C`.
+const UNIT_CHARS: usize = 3;
+
 /// A header that is not in the first row.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Found {
@@ -31,6 +34,25 @@ pub(super) fn find(rows: &[SheetRow]) -> Option<Found> {
         let below = &rest[index + 1..];
         let is_header = can_be_a_header(row) && heads(row, below) && !first_can_head(first, row, below);
         is_header.then(|| Found { first: first.number, first_width, header: row.number, width: filled(row).count() })
+    })
+}
+
+/// Searches for a row that may be the header although the first row can be it, too: each of its names is above values only, so
+/// that it is no row of the first one. `None` for names that are as short as units.
+pub(super) fn doubt(rows: &[SheetRow]) -> Option<Found> {
+    let (first, rest) = rows.split_first()?;
+    let first_width = filled(first).count();
+    rest.iter().take(MAX_ABOVE).enumerate().find_map(|(index, row)| {
+        let (below, width) = (&rest[index + 1..], filled(row).count());
+        let is_other = filled(row).any(|cell| row.text_of(cell.column) != first.text_of(cell.column));
+        let is_long = filled(row).any(|cell| row.text_of(cell.column).chars().count() > UNIT_CHARS);
+        let is_second = can_be_a_header(row) && heads(row, below) && typed_columns(row, below) == width;
+        (below.len() >= 2 && first_width == width && is_other && is_long && is_second).then_some(Found {
+            first: first.number,
+            first_width,
+            header: row.number,
+            width,
+        })
     })
 }
 
@@ -127,6 +149,19 @@ mod tests {
             (&["||Report", "id|amount|x", "1|5|a", "2|6|b"], 2),
         ] {
             assert_eq!(find(&rows(texts)).map(|found| found.header), Some(header), "{texts:?}");
+        }
+    }
+
+    #[test]
+    fn a_first_row_above_another_header_is_doubted() {
+        for (texts, header) in [
+            (&["Report|made in May", "year|north", "1951|5", "1952|6"][..], Some(2)),
+            (&["Report|made in May", "year|north", "1951|cold", "1952|6"], None),
+            (&["time|temp", "s|C", "1|5", "2|6"], None),
+            (&["year|north", "1951|5", "year|north", "1952|6", "1953|7"], None),
+        ] {
+            assert_eq!(doubt(&rows(texts)).map(|found| found.header), header, "{texts:?}");
+            assert_eq!(find(&rows(texts)), None, "{texts:?}");
         }
     }
 

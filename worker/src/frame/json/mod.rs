@@ -27,7 +27,7 @@ use super::column_names::NameError;
 use super::read::{FileError, FileSummary, Rows};
 use super::record_batch::RecordBatch;
 use super::window::Window;
-use super::{BadRecord, MAX_RAW_BYTES};
+use super::{BYTE_ORDER_MARK, BadRecord, MAX_RAW_BYTES};
 use crate::input::InputFile;
 use cursor::Cursor;
 use members::{Members, Problem, Refused};
@@ -175,6 +175,9 @@ impl Json {
             None => (text.len(), text.len()),
         };
         let start = end - text[from..end].trim_ascii_start().len();
+        // Each part of a joined file may begin with a byte order mark.
+        let marked = text[start..end].starts_with(BYTE_ORDER_MARK);
+        let start = if marked { start + BYTE_ORDER_MARK.len() } else { start };
         let end = start + text[start..end].trim_ascii_end().len();
         if start == end {
             self.filtered += 1;

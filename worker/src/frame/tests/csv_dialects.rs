@@ -140,6 +140,14 @@ fn the_header_is_where_the_config_says() {
 }
 
 #[test]
+fn a_joined_file_may_have_a_byte_order_mark_before_each_header() {
+    let outcome = read("\u{feff}id,name\n1,Ann\n\u{feff}id,name\n2,Bo\n\u{feff}x,name\n", |_| {});
+    let texts: Vec<_> = outcome.rows.iter().map(Row::texts).collect();
+    assert_eq!(texts, [["1", "Ann"], ["2", "Bo"], ["\u{feff}x", "name"]].map(some));
+    assert_eq!(outcome.summary.filtered, 1);
+}
+
+#[test]
 fn a_header_that_comes_again_is_filtered() {
     let outcome = read("id,amount\n1,10.50\nid,amount\n3,4.00\n\"id\",\"amount\"\n", |_| {});
     assert_eq!(outcome.rows.iter().map(Row::texts).collect::<Vec<_>>(), [["1", "10.50"], ["3", "4.00"]].map(some));

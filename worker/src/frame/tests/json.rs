@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::{Map, Value};
 
-use super::{CellKind, TestFile};
+use super::{CellKind, Row, TestFile};
 
 /// A value as a cell should say it.
 fn expected(value: &Value) -> (CellKind, Vec<u8>) {
@@ -248,6 +248,15 @@ fn deep_documents_end_in_a_sentence() {
     assert_eq!(TestFile::new("t.json", deep(90).as_bytes()).read().rows.len(), 2);
     let open = TestFile::new("t.json", "[".repeat(100_000).as_bytes()).read();
     assert!(open.error.is_some());
+}
+
+#[test]
+fn a_joined_file_may_have_a_byte_order_mark_before_each_part() {
+    let text = "\u{feff}{\"id\": 1}\n\u{feff}{\"id\": 2}\n\u{feff}\n{\"id\": \"\u{feff}\"}\n";
+    let outcome = TestFile::new("a.ndjson", text.as_bytes()).read();
+    let texts: Vec<_> = outcome.rows.iter().map(Row::texts).collect();
+    assert_eq!(texts, [["1"], ["2"], ["\u{feff}"]].map(|row| row.map(|cell| Some(cell.to_owned())).to_vec()));
+    assert_eq!((outcome.bad, outcome.summary.filtered), (vec![], 1));
 }
 
 #[test]

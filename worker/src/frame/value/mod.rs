@@ -28,7 +28,7 @@ pub use number::{
 };
 pub use time::{
     TimeFormat, parse_date, parse_date_as, parse_time, parse_timestamp, parse_timestamp_as, parse_timestamptz,
-    parse_timestamptz_as,
+    parse_timestamptz_as, why_no_time,
 };
 pub(crate) use time::{is_iso_date, iso_timestamp};
 

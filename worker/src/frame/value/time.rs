@@ -157,6 +157,21 @@ pub fn parse_time(bytes: &[u8]) -> Option<i64> {
     }
 }
 
+/// The end of a sentence about a text that would be a time of the column if it had fewer digits, or no offset. `None`: it would
+/// not be one either. `without_zone`: whether the times of the column have no offset.
+pub fn why_no_time(bytes: &[u8], without_zone: bool) -> Option<String> {
+    let text = trim(bytes);
+    if without_zone && iso_timestamp(text).is_some_and(|stamp| stamp.zoned) {
+        return Some("has an offset, which the column cannot keep".into());
+    }
+    let point = text.iter().position(|byte| matches!(byte, b'.' | b','))?;
+    let digits = text[point + 1..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let shorter = [&text[..point], &text[point + 1 + digits..]].concat();
+    let is_time = iso_timestamp(&shorter).is_some() || parse_time(&shorter).is_some();
+    (digits > FRACTION_DIGITS && is_time)
+        .then(|| format!("has {digits} digits of a second; the column holds {FRACTION_DIGITS}"))
+}
+
 /// Parsed strftime formats.
 #[derive(Debug, Clone)]
 pub struct TimeFormat<'a> {
@@ -284,6 +299,23 @@ mod tests {
         for text in ["2023-02-29", "1900-02-29", "2024-13-01", "2024-00-10", "0000-01-01", "2024-1-1", "01/02/2024", ""]
         {
             assert_eq!(parse_date(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_time_that_the_column_cannot_keep_is_explained() {
+        for (text, without_zone, why) in [
+            ("2026-07-01T10:00:00.1234567", true, Some("has 7 digits of a second; the column holds 6")),
+            ("2026-07-01T10:00:00.1234567Z", false, Some("has 7 digits of a second; the column holds 6")),
+            ("10:00:00,12345678", true, Some("has 8 digits of a second; the column holds 6")),
+            ("2026-07-01T10:00:00+02:00", true, Some("has an offset, which the column cannot keep")),
+            ("2026-07-01T10:00:00.5", true, None),
+            ("2026-13-01T10:00:00.1234567", true, None),
+            ("1.2345678", true, None),
+            (".", true, None),
+            ("", false, None),
+        ] {
+            assert_eq!(why_no_time(text.as_bytes(), without_zone).as_deref(), why, "{text}");
         }
     }
 
