@@ -4,13 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::checks::{self, Check};
+use super::field::Field;
 use super::keys::{Key, Shape};
 use super::load::{self, Dedupe, LoadConfig, LoadMode};
 use super::notify;
 use super::output::{self, OutputConfig};
 use super::partition;
 use super::provenance::{self, Provenance};
-use super::reader::Field;
 use super::retry::{self, RetryConfig};
 use super::schedule::{self, MonitorConfig, ScheduleConfig, StartRules, Window};
 use super::schema::{self, OnBadRow, SchemaContract};
