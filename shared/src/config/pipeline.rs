@@ -134,10 +134,8 @@ pub(super) fn read(document: &Field<'_>) -> Option<PipelineConfig> {
     if let Some(load) = &load {
         refuse_incremental(root, load);
     }
-    if let (Some(target), Some(section), Some(load)) = (&target, &target_section, &load)
-        && let (Some(partition), Some(field)) = (&target.partition, section.field("partition"))
-    {
-        partition::check(field, partition, load);
+    if let (Some(target), Some(section), Some(load)) = (&target, &target_section, &load) {
+        check_partition(section, target, load);
     }
     let read_schema = schema.as_ref().and_then(Option::as_ref);
     let on_bad_row = on_bad_row(root, read_schema.and_then(|schema| schema.on_mismatch));
@@ -186,6 +184,12 @@ pub(super) fn read(document: &Field<'_>) -> Option<PipelineConfig> {
         transform: transform?.unwrap_or_default(),
         notify: notify?,
     })
+}
+
+fn check_partition(section: &Section<'_>, target: &TargetConfig, load: &LoadConfig) {
+    if let (Some(partition), Some(field)) = (&target.partition, section.field("partition")) {
+        partition::check(field, partition, load);
+    }
 }
 
 /// Reads the target alone, for looking at a table.

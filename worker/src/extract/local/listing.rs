@@ -20,11 +20,11 @@ use crate::roots::{OpenError, Opened, Roots};
 
 /// The folders and files that a listing may touch.
 pub(super) struct Scope<'a> {
-    base: &'a Path,
-    roots: &'a Roots,
-    never: &'a [PathBuf],
-    stop: &'a CancellationToken,
-    young: YoungFiles,
+    pub(super) base: &'a Path,
+    pub(super) roots: &'a Roots,
+    pub(super) never: &'a [PathBuf],
+    pub(super) stop: &'a CancellationToken,
+    pub(super) young: YoungFiles,
 }
 
 impl<'a> Scope<'a> {

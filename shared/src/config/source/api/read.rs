@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::auth::{AUTH_KEYS, Scheme};
+use super::template::Template;
 use super::{
     ApiSource, ApiTimeouts, AuthScheme, Method, auth, for_each, incremental, pagination, probe, records, request,
 };
@@ -122,28 +123,15 @@ pub(in crate::config::source) fn read(section: &Section<'_>) -> Option<ApiSource
     let pagination = section.field("pagination").map(pagination::read);
     let incremental = section.field("incremental").map(incremental::read);
     let probe = section.field("probe").map(probe::read);
-    let seconds = |name| section.whole(name).map(Duration::from_secs);
     let certificates = certificates::read(section);
-    if let (Some(url), Some(field)) = (&url, CERTIFICATES.iter().find_map(|key| section.field(key)))
-        && url.start().starts_with("http://")
-    {
-        field.problem("has no effect with http://, where nothing is encrypted: write https:// in url");
-    }
-    if let (Some(field), Some(Method::Get)) = (section.field("graphql"), section.choice("method")) {
-        field.problem("is sent by POST: remove `method`, or write POST there");
-    }
+    check_url_and_method(section, url.as_ref());
     let (body, for_each) = (body?, for_each?);
     let mut paths = records?.into_iter();
     let records = paths.next();
     let source = ApiSource {
         method: section.choice("method").unwrap_or(if body.is_some() { Method::Post } else { Method::Get }),
         body,
-        timeouts: ApiTimeouts {
-            idle: seconds("idle_seconds"),
-            answer: seconds("answer_seconds"),
-            ready: seconds("ready_seconds"),
-            total: seconds("total_seconds"),
-        },
+        timeouts: timeouts(section),
         requests_per_second: section.number("requests_per_second"),
         certificates: certificates?,
         auth_token,
@@ -178,6 +166,28 @@ pub(in crate::config::source) fn read(section: &Section<'_>) -> Option<ApiSource
     for_each::check(section, &source);
     incremental::check_sent(section, &source);
     Some(source)
+}
+
+/// Refuses certificates for an address without encryption, and a GraphQL query by GET.
+fn check_url_and_method(section: &Section<'_>, url: Option<&Template>) {
+    if let (Some(url), Some(field)) = (url, CERTIFICATES.iter().find_map(|key| section.field(key)))
+        && url.start().starts_with("http://")
+    {
+        field.problem("has no effect with http://, where nothing is encrypted: write https:// in url");
+    }
+    if let (Some(field), Some(Method::Get)) = (section.field("graphql"), section.choice("method")) {
+        field.problem("is sent by POST: remove `method`, or write POST there");
+    }
+}
+
+fn timeouts(section: &Section<'_>) -> ApiTimeouts {
+    let seconds = |name| section.whole(name).map(Duration::from_secs);
+    ApiTimeouts {
+        idle: seconds("idle_seconds"),
+        answer: seconds("answer_seconds"),
+        ready: seconds("ready_seconds"),
+        total: seconds("total_seconds"),
+    }
 }
 
 /// Reads [`IDENTITY_KEYS`] of a section that has an address elsewhere.

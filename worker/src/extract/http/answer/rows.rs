@@ -8,7 +8,7 @@ use elt_shared::json_path::{JsonPath, Step};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::super::walk::Outline;
-use super::{Flaw, Wanted, after_mark};
+use super::{Flaw, Found, Wanted, after_mark};
 
 /// The rows of an answer.
 pub(super) struct Rows {
@@ -60,22 +60,10 @@ pub(super) fn rows(file: &mut File, wanted: &Wanted, first: u8, values: u64) -> 
     if let (true, false, Some(path)) = (found.is_empty(), may_lack_rows, &wanted.records) {
         return Ok(Err(Flaw::NothingAt(path.clone())));
     }
-    let (mut count, mut in_arrays) = (None::<u64>, true);
-    for (outline, _) in &found {
-        match outline {
-            Outline::Array(length) => count = Some(count.unwrap_or(0) + length),
-            Outline::Object(_) if wanted.in_arrays => {
-                let reason = "`records` leads to an object, where the pages before had an array; it may be an error";
-                return Ok(Err(Flaw::NoRows(reason.into())));
-            }
-            Outline::Object(_) => {
-                count = Some(count.unwrap_or(0) + 1);
-                in_arrays = false;
-            }
-            Outline::Null => {}
-            _ => return Ok(Err(Flaw::NoRows("`records` leads to a single value".into()))),
-        }
-    }
+    let (count, in_arrays) = match counted(&found, wanted.in_arrays) {
+        Ok(counted) => counted,
+        Err(flaw) => return Ok(Err(flaw)),
+    };
     if count.is_none() && entries.is_none() {
         return Ok(Ok(None));
     }
@@ -86,6 +74,28 @@ pub(super) fn rows(file: &mut File, wanted: &Wanted, first: u8, values: u64) -> 
     };
     let hash = if wanted.paged { Some(hash_of(file, pieces.into_iter())?) } else { None };
     Ok(Ok(Some(Rows { count, entries, hash, in_arrays: in_arrays && count > 0 })))
+}
+
+/// The number of rows in these values, and whether all of them are arrays. `None`: there is nothing that could be rows.
+/// `must_be_arrays`: an object is not a row.
+fn counted(found: &[Found<Outline>], must_be_arrays: bool) -> Result<(Option<u64>, bool), Flaw> {
+    let (mut count, mut in_arrays) = (None::<u64>, true);
+    for (outline, _) in found {
+        match outline {
+            Outline::Array(length) => count = Some(count.unwrap_or(0) + length),
+            Outline::Object(_) if must_be_arrays => {
+                let reason = "`records` leads to an object, where the pages before had an array; it may be an error";
+                return Err(Flaw::NoRows(reason.into()));
+            }
+            Outline::Object(_) => {
+                count = Some(count.unwrap_or(0) + 1);
+                in_arrays = false;
+            }
+            Outline::Null => {}
+            _ => return Err(Flaw::NoRows("`records` leads to a single value".into())),
+        }
+    }
+    Ok((count, in_arrays))
 }
 
 /// A number of elements, and the bytes of the arrays that hold them.
