@@ -1,5 +1,5 @@
-//! How long a run waits between its attempts: after a failure, during an outage, and before it asks its target again. Its
-//! config (`retry:`) sets the bounds.
+//! How long a run waits between its attempts: after a failure, during an outage, and before it asks its target again. The
+//! config (`retry:`) may set the pauses after a failure and during an outage.
 
 use std::time::Duration;
 
