@@ -3,7 +3,7 @@
 //! # Layout
 //! - [`settings`]: flags and environment
 //! - [`error`]: what goes wrong, as problem documents
-//! - [`auth`], [`tokens`]: who is calling, and the role a handler asks for
+//! - [`auth`], [`session_tokens`]: who is calling, and the role a handler asks for
 //! - [`page`]: lists in pages
 //! - [`routes`]: a file a resource; each handler names who may, what they sent, and what they get
 //! - `client`, `audit`, `idempotency`, `collision`, `known_parameters`: layers and helpers around every request
@@ -42,6 +42,7 @@ mod receive;
 mod request_words;
 pub mod routes;
 pub mod second_factor;
+pub mod session_tokens;
 pub mod settings;
 mod table_query;
 mod target_errors;
@@ -49,7 +50,6 @@ mod target_failures;
 mod targets;
 pub mod tls;
 mod token_limits;
-pub mod tokens;
 mod ui;
 mod write_deadline;
 mod write_error;
@@ -78,11 +78,11 @@ use crate::login_queue::LoginQueue;
 use crate::metrics::Metrics;
 use crate::oidc::provider::Provider;
 use crate::oidc::settings::OidcSettingsError;
+use crate::session_tokens::Tokens;
 use crate::settings::ApiSettings;
 use crate::target_failures::TargetFailures;
 use crate::tls::{Tls, TlsError};
 use crate::token_limits::TokenLimits;
-use crate::tokens::Tokens;
 
 /// What every handler can reach.
 #[derive(Clone)]

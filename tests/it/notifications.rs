@@ -5,78 +5,13 @@ use axum::http::header::LOCATION;
 use axum::response::IntoResponse;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
-use sha2::Sha256;
 
 use crate::support::TestApp;
 use crate::support::authority::Authority;
 use crate::support::http_source::{Hit, HttpSource};
 use crate::support::mail_server::{Encrypts, MailServer};
-
-/// 24 bytes, as Standard Webhooks write them.
-const SIGNS: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-
-/// Part of the address of every receiver: found anywhere but in a request to it, it is a leak.
-const CANARY: &str = "c4n4ry-0f-th3-w3bh00k";
-
-/// The usual app, whose processes log in as roles of their own, and a receiver that takes everything.
-async fn start() -> (TestApp, HttpSource) {
-    let app = TestApp::start_with(|options| options.separate_logins = true).await;
-    let receiver = HttpSource::start().await;
-    receiver.script(|_, _| StatusCode::NO_CONTENT.into_response());
-    (app, receiver)
-}
-
-fn address(receiver: &HttpSource) -> String {
-    receiver.url(&format!("/script/{CANARY}"))
-}
-
-/// A pipeline that fails at a cell that is not a number.
-fn strict(app: &TestApp, table: &str, notify: &str) -> String {
-    app.yaml(table, &format!("schema: {{columns: {{id: int64}}}}\non_bad_row: fail\nnotify: {notify}\n"))
-}
-
-/// A run of a config, however it ends.
-async fn run(app: &TestApp, yaml: &str) -> Value {
-    let run = app.trigger(yaml).await;
-    app.finished(&run["id"]).await
-}
-
-async fn fails(app: &TestApp, yaml: &str) -> Value {
-    app.folder().write("a.csv", "id\nnot a number\n");
-    let run = run(app, yaml).await;
-    assert_eq!(run["state"], "failed", "{run:#}");
-    run
-}
-
-async fn succeeds(app: &TestApp, yaml: &str) -> Value {
-    app.folder().write("a.csv", "id\n1\n2\n");
-    app.load(yaml).await
-}
-
-/// Waits until no message waits to be sent.
-async fn all_sent(app: &TestApp) {
-    let sent = app.eventually(async || {
-        let waiting = app.control("select id from notifications where state = 'waiting'").await;
-        waiting.is_empty().then_some(())
-    });
-    sent.await.expect("every message was sent or given up");
-}
-
-/// The types of the messages that a receiver got, in the order they came.
-fn types(receiver: &HttpSource) -> Vec<String> {
-    let hits = receiver.hits();
-    hits.iter().map(|hit| hit.json()["type"].as_str().expect("a type").to_owned()).collect()
-}
-
-/// Whether the signature of a request is right, computed from the words of the standard.
-fn is_signed(hit: &Hit, key: &[u8]) -> bool {
-    let (id, timestamp) = (hit.header("webhook-id").expect("an id"), hit.header("webhook-timestamp").expect("a time"));
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("a key");
-    mac.update([id, ".", timestamp, ".", &hit.body].concat().as_bytes());
-    hit.header("webhook-signature") == Some(format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes())).as_str())
-}
+use crate::support::notified::{CANARY, SIGNS, address, all_sent, fails, is_signed, start, strict, succeeds, types};
 
 /// Whether the commands on the page for operators accept the signature of a request.
 fn page_accepts(app: &TestApp, hit: &Hit, secret: &str) -> bool {
@@ -411,80 +346,6 @@ async fn an_e_mail_is_sent_encrypted_with_a_login_or_not_at_all() {
         assert!(mail.text.replace("=\r\n", "").contains(run["id"].as_str().expect("an id")), "{}", mail.text);
         assert!(!mail.text.contains(CANARY), "{}", mail.text);
     }
-}
-
-#[tokio::test]
-async fn a_channel_is_defined_once_tested_used_by_name_and_its_address_never_comes_out() {
-    let (app, receiver) = start().await;
-    let put = async |body: Value| app.request("PUT", "/channels/ops").json(body).await;
-    let stored = put(json!({ "webhook": address(&receiver), "secret": SIGNS })).await;
-    assert_eq!((stored.status.as_u16(), &stored.json["destination"]), (201, &shown(&receiver)));
-    assert_eq!(app.post("/channels/ops/test").await.status, 202);
-    all_sent(&app).await;
-    assert_eq!(types(&receiver), ["elt.channel.test"]);
-    let key = STANDARD.decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").expect("base64");
-    assert!(is_signed(&receiver.hits()[0], &key), "{:?}", receiver.hits());
-
-    let yaml = strict(&app, "orders", "[{channel: ops}]");
-    fails(&app, &yaml).await;
-    all_sent(&app).await;
-    assert_eq!(types(&receiver)[1..], ["elt.pipeline.failed"]);
-    let other = HttpSource::start().await;
-    other.script(|_, _| StatusCode::OK.into_response());
-    let changed = put(json!({ "webhook": address(&other) })).await;
-    assert_eq!((changed.status.as_u16(), &changed.json["destination"]), (200, &shown(&other)));
-    succeeds(&app, &yaml).await;
-    all_sent(&app).await;
-    assert_eq!((types(&receiver).len(), types(&other)), (2, vec!["elt.pipeline.recovered".to_owned()]));
-
-    let channels = app.get("/channels").await;
-    let listed = app.get("/notifications?pipeline=orders").await;
-    let states: Vec<_> = listed.json["data"].as_array().expect("a page").iter().map(|one| &one["state"]).collect();
-    assert_eq!((states.len(), &listed.json["data"][0]["title"]), (2, &json!("orders is well again")));
-    assert!(states.iter().all(|state| **state == json!("sent")), "{}", listed.text);
-    assert_eq!(app.get("/notifications?state=given_up").await.ok()["data"], json!([]));
-    let audit = app.get("/audit").await;
-    assert!(audit.text.contains("channel ops"), "{}", audit.text);
-    for text in [channels.text, listed.text, audit.text] {
-        assert!(!text.contains(CANARY) && !text.contains(SIGNS), "{text}");
-    }
-    app.get("/channels").as_user().await.problem(403);
-    app.get("/notifications").as_user().await.problem(403);
-}
-
-fn shown(receiver: &HttpSource) -> Value {
-    json!(format!("webhook http://{}", receiver.address))
-}
-
-#[tokio::test]
-async fn a_channel_that_cannot_be_used_is_refused_and_one_that_is_gone_fails_no_run() {
-    let (app, receiver) = start().await;
-    for (name, body) in [
-        ("a%20b", json!({ "webhook": address(&receiver) })),
-        ("ops", json!({})),
-        ("ops", json!({ "webhook": CANARY })),
-        ("ops", json!({ "webhook": "https://a.example.com/${env:HOOK}" })),
-        ("ops", json!({ "webhook": address(&receiver), "email": ["a@b.example"] })),
-        ("ops", json!({ "webhook": address(&receiver), "secret": "short" })),
-        ("ops", json!({ "email": ["a@b.example"], "from": "a@b.example", "smtp": format!("http://{CANARY}") })),
-    ] {
-        let problem = app.request("PUT", &format!("/channels/{name}")).json(body.clone()).await.problem(422);
-        assert_eq!(problem["code"], "invalid_channel", "{body}");
-        assert!(!problem.to_string().contains(CANARY), "{problem}");
-    }
-    app.post("/channels/ops/test").await.problem(404);
-    app.delete("/channels/ops").await.problem(404);
-    app.request("PUT", "/channels/ops").json(json!({ "webhook": address(&receiver) })).await.ok();
-    assert_eq!(app.delete("/channels/ops").await.status, 204);
-    fails(&app, &strict(&app, "orders", "[{channel: ops}]")).await;
-    let noted = app.eventually(async || {
-        let noted = "select error from notifications where error is not null";
-        app.control(noted).await.first().cloned()
-    });
-    assert_eq!(
-        noted.await.expect("the failed try is noted")["error"],
-        "the channel ops does not exist: define it, or change the config"
-    );
 }
 
 #[tokio::test]

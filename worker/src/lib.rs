@@ -38,14 +38,14 @@ pub mod run_context;
 pub mod settings;
 
 mod config_cache;
+#[cfg(test)]
+mod damaged_files;
 mod data_folder;
 mod folder_watch;
 mod housekeeper;
 mod humanize;
 mod jobs;
 mod metrics;
-#[cfg(test)]
-mod mutations;
 mod paths;
 #[cfg(test)]
 mod room_order;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// The modules at the top of the crate. Each may use those before it.
 const ORDER: [&str; 27] = [
-    "mutations",
+    "damaged_files",
     "health",
     "settings",
     "error",

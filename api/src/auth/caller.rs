@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
-use crate::tokens::Claims;
+use crate::session_tokens::Claims;
 
 /// The user who is logged in, or in whose name an API token acts.
 #[derive(Debug, Clone)]

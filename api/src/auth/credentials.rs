@@ -17,7 +17,7 @@ use crate::audit::AuditNote;
 use crate::client::ClientIp;
 use crate::error::{Error, Result};
 use crate::metrics::RefusedToken;
-use crate::tokens::Claims;
+use crate::session_tokens::Claims;
 
 use super::caller::{Caller, Credential};
 use super::ticket;

@@ -1,7 +1,7 @@
 //! The columns of a Parquet file: which type holds all values of a column, and its cells.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Timelike};
-use elt_shared::target::ValueRange;
+use elt_shared::target::{ScalarType, ValueRange};
 use polars_arrow::array::{Array, BooleanArray, PrimitiveArray, Utf8ViewArray};
 use polars_arrow::datatypes::{ArrowDataType, TimeUnit};
 
@@ -30,22 +30,20 @@ pub enum Kind {
 impl Kind {
     /// The kind of a column that has a type of PostgreSQL and these values.
     pub fn of(sql_type: &str, range: ValueRange) -> Self {
-        let (name, rest) = sql_type.split_once('(').unwrap_or((sql_type, ""));
-        let (limits, zone) = rest.split_once(')').unwrap_or(("", ""));
-        match (name, zone) {
-            ("boolean", "") => Self::Boolean,
-            ("smallint" | "integer", "") => Self::Integer,
-            ("bigint", "") => Self::BigInt,
-            ("real", "") => Self::Real,
-            ("double precision", "") => Self::Double,
-            ("json" | "jsonb", "") => Self::Json,
+        match ScalarType::of(sql_type) {
+            Some(ScalarType::Boolean) => Self::Boolean,
+            Some(ScalarType::Integer) => Self::Integer,
+            Some(ScalarType::BigInt) => Self::BigInt,
+            Some(ScalarType::Real) => Self::Real,
+            Some(ScalarType::Double) => Self::Double,
+            Some(ScalarType::Json) => Self::Json,
             _ if range.has_special => Self::Text,
-            ("numeric", "") => decimal(limits, range),
-            ("date", "") => Self::Date,
-            ("time without time zone", "") | ("time", " without time zone") => Self::Time,
-            ("timestamp without time zone", "") | ("timestamp", " without time zone") => Self::Timestamp,
-            ("timestamp with time zone", "") | ("timestamp", " with time zone") => Self::TimestampTz,
-            _ => Self::Text,
+            Some(ScalarType::Numeric { limits }) => decimal(limits, range),
+            Some(ScalarType::Date) => Self::Date,
+            Some(ScalarType::Time) => Self::Time,
+            Some(ScalarType::Timestamp) => Self::Timestamp,
+            Some(ScalarType::TimestampTz) => Self::TimestampTz,
+            None => Self::Text,
         }
     }
 
@@ -84,9 +82,7 @@ impl Kind {
 }
 
 /// A decimal with the limits of its type, or with as many digits as its values need when a file has no such type.
-fn decimal(limits: &str, range: ValueRange) -> Kind {
-    let limits =
-        limits.split_once(',').and_then(|(digits, fraction)| Some((digits.parse().ok()?, fraction.parse().ok()?)));
+fn decimal(limits: Option<(u16, u16)>, range: ValueRange) -> Kind {
     let needed = (range.whole_digits.saturating_add(range.fraction_digits).max(1), range.fraction_digits);
     let fitting =
         limits.into_iter().chain([needed]).find(|(digits, fraction)| *digits <= DECIMAL_DIGITS && fraction <= digits);

@@ -1,4 +1,4 @@
-//! The file of a backup: a tar archive of dumps, with their sums at its end.
+//! The file of a backup: a tar archive of dumps, with their checksums at its end.
 
 use std::collections::BTreeMap;
 use std::io::{self, SeekFrom};
@@ -12,16 +12,16 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncSeekExt, AsyncWriteExt, Take};
 /// Unit of a tar archive.
 const BLOCK: u64 = 512;
 const BUFFER: usize = 256 << 10;
-/// The last entry, with the sums of the others.
-const SUMS: &str = "sums.json";
+/// The last entry, with the checksums of the others.
+const CHECKSUMS: &str = "sums.json";
 /// Largest entry that is read into memory.
 const LARGEST_TEXT: u64 = 1 << 20;
 
 /// Size and SHA-256 of each entry.
-type Sums = BTreeMap<String, Sum>;
+type Checksums = BTreeMap<String, Checksum>;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Sum {
+struct Checksum {
     bytes: u64,
     sha256: String,
 }
@@ -29,13 +29,13 @@ struct Sum {
 /// Writes an archive.
 pub struct Writer {
     file: File,
-    sums: Sums,
+    checksums: Checksums,
 }
 
 impl Writer {
     /// An archive in an empty file.
     pub fn new(file: File) -> Self {
-        Self { file, sums: Sums::new() }
+        Self { file, checksums: Checksums::new() }
     }
 
     /// Appends an entry of unknown length. `progress` gets the number of bytes from time to time. Returns the length.
@@ -65,14 +65,14 @@ impl Writer {
         self.file.seek(SeekFrom::Start(start)).await?;
         self.file.write_all(header(name, bytes)?.as_bytes()).await?;
         self.file.seek(SeekFrom::Start(end)).await?;
-        self.sums.insert(name.to_owned(), Sum { bytes, sha256: hex(&hash.finalize()) });
+        self.checksums.insert(name.to_owned(), Checksum { bytes, sha256: hex(&hash.finalize()) });
         Ok(bytes)
     }
 
-    /// Appends the sums and writes everything to the disk.
+    /// Appends the checksums and writes everything to the disk.
     pub async fn finish(mut self) -> io::Result<()> {
-        let sums = serde_json::to_vec_pretty(&self.sums)?;
-        self.append(SUMS, sums.as_slice(), |_| ()).await?;
+        let checksums = serde_json::to_vec_pretty(&self.checksums)?;
+        self.append(CHECKSUMS, checksums.as_slice(), |_| ()).await?;
         // Two empty blocks end an archive.
         self.file.write_all(&[0; 2 * BLOCK as usize]).await?;
         // Writes end in the background, and only a flush says how the last one ended.
@@ -112,7 +112,7 @@ impl Reader {
         // The errors of the crate quote the file.
         let unreadable = |_| damaged("a header cannot be read");
         if summed.cksum().map_err(unreadable)? != header.cksum().map_err(unreadable)? {
-            return Err(damaged("a header has another sum"));
+            return Err(damaged("a header has another checksum"));
         }
         let name = header.path().map_err(unreadable)?.to_string_lossy().into_owned();
         let bytes = header.entry_size().map_err(unreadable)?;
@@ -131,19 +131,19 @@ impl Reader {
         Err(damaged(&format!("it has no {wanted}")))
     }
 
-    /// Compares every entry with its sum.
+    /// Compares every entry with its checksum.
     ///
     /// # Errors
-    /// When an entry is damaged or missing, has no sum, is there twice or stands behind the sums, or the file ends early.
+    /// When an entry is damaged or missing, has no checksum, is there twice or stands behind the checksums, or the file ends early.
     pub async fn verify(&mut self) -> io::Result<()> {
-        let mut found = Sums::new();
+        let mut found = Checksums::new();
         while let Some((name, mut content)) = self.entry().await? {
-            if name == SUMS {
+            if name == CHECKSUMS {
                 if content.limit() > LARGEST_TEXT {
-                    return Err(damaged("its sums are too long"));
+                    return Err(damaged("its checksums are too long"));
                 }
-                let noted: Sums = serde_json::from_slice(&read_whole(content).await?)
-                    .map_err(|_| damaged("its sums cannot be read"))?;
+                let noted: Checksums = serde_json::from_slice(&read_whole(content).await?)
+                    .map_err(|_| damaged("its checksums cannot be read"))?;
                 compare(&found, &noted)?;
                 return match self.entry().await? {
                     Some(_) => Err(damaged("it has data after its checksums")),
@@ -161,22 +161,22 @@ impl Reader {
                 bytes += read as u64;
             }
             // A reader takes the first entry of a name, so only one may have been compared.
-            if found.insert(name, Sum { bytes, sha256: hex(&hash.finalize()) }).is_some() {
+            if found.insert(name, Checksum { bytes, sha256: hex(&hash.finalize()) }).is_some() {
                 return Err(damaged("it has two entries of the same name"));
             }
         }
-        Err(damaged("its sums are missing"))
+        Err(damaged("its checksums are missing"))
     }
 }
 
-/// Refuses entries that are not exactly those of the sums.
-fn compare(found: &Sums, noted: &Sums) -> io::Result<()> {
-    if let Some((name, _)) = noted.iter().find(|(name, sum)| found.get(*name) != Some(sum)) {
+/// Refuses entries that are not exactly those of the checksums.
+fn compare(found: &Checksums, noted: &Checksums) -> io::Result<()> {
+    if let Some((name, _)) = noted.iter().find(|(name, checksum)| found.get(*name) != Some(checksum)) {
         return Err(damaged(&format!("{name} is not what was written")));
     }
     match found.keys().all(|name| noted.contains_key(name)) {
         true => Ok(()),
-        false => Err(damaged("it has an entry without a sum")),
+        false => Err(damaged("it has an entry without a checksum")),
     }
 }
 
@@ -239,20 +239,25 @@ mod tests {
         assert_eq!(String::from_utf8(listed.stdout).unwrap(), "manifest.json\ncontrol.dump\nempty.dump\nsums.json\n");
     }
 
-    /// What is wrong with an archive of these entries. Sums are noted for the first `noted` of them.
-    async fn refused(entries: &[(&str, &[u8])], noted: usize, sums: Option<&[u8]>, behind: &[(&str, &[u8])]) -> String {
+    /// What is wrong with an archive of these entries. Checksums are noted for the first `noted` of them.
+    async fn refused(
+        entries: &[(&str, &[u8])],
+        noted: usize,
+        checksums: Option<&[u8]>,
+        behind: &[(&str, &[u8])],
+    ) -> String {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("backup.tar");
         let mut writer = Writer::new(File::create_new(&path).await.unwrap());
-        let mut kept = Sums::new();
+        let mut kept = Checksums::new();
         for (number, (name, content)) in entries.iter().enumerate() {
             writer.append(name, *content, |_| ()).await.unwrap();
             if number < noted {
-                kept = writer.sums.clone();
+                kept = writer.checksums.clone();
             }
         }
         let written = serde_json::to_vec(&kept).unwrap();
-        for (name, content) in [&[(SUMS, sums.unwrap_or(&written))][..], behind].concat() {
+        for (name, content) in [&[(CHECKSUMS, checksums.unwrap_or(&written))][..], behind].concat() {
             writer.append(name, content, |_| ()).await.unwrap();
         }
         writer.file.write_all(&[0; 2 * BLOCK as usize]).await.unwrap();
@@ -270,10 +275,10 @@ mod tests {
         assert_eq!(refused(&[manifest, dump], 2, None, &[]).await, "nothing");
         let twice = refused(&[manifest, dump, ("control.dump", b"other")], 2, None, &[]).await;
         assert_eq!(twice, "it has two entries of the same name");
-        assert_eq!(refused(&[manifest, dump], 1, None, &[]).await, "it has an entry without a sum");
+        assert_eq!(refused(&[manifest, dump], 1, None, &[]).await, "it has an entry without a checksum");
         assert_eq!(refused(&[manifest], 1, None, &[dump]).await, "it has data after its checksums");
         let endless = vec![b' '; LARGEST_TEXT as usize + 1];
-        assert_eq!(refused(&[manifest], 1, Some(&endless), &[]).await, "its sums are too long");
+        assert_eq!(refused(&[manifest], 1, Some(&endless), &[]).await, "its checksums are too long");
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
 //! `ca_certificate`, `client_certificate` and `client_key`: certificates of a target or of an API.
 
-use super::reader::{Field, Reading};
+use super::field::{Field, Reading};
 use super::section::Section;
 use crate::secret::Secret;
 use crate::target::{is_certificates, is_private_key};

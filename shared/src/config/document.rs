@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use super::error::{ConfigError, Warning};
+use super::field::Field;
 use super::mask::Mask;
 use super::node::{Node, Value};
 use super::notify::{self, NotifyAddress};
 use super::pipeline::{self, PipelineConfig};
-use super::reader::{Field, Reader};
+use super::reader::Reader;
 use super::resolve::add_secret_names;
 use super::target::TargetConfig;
 use super::time_limit::TimeLimit;

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
+use super::field::Field;
 use super::keys::{Choice, Key};
 use super::partition::Every;
-use super::reader::Field;
 
 /// How long rows stay in the table, and what happens to partitions that are older.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! `load:`: how rows meet the rows already there.
 
+use super::field::Field;
 use super::keys::{Choice, Key, Shape};
-use super::reader::Field;
 use super::section::Section;
 
 /// How rows meet the rows already there.

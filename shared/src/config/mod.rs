@@ -6,8 +6,8 @@
 //!   `yaml_rules`: refuses what YAML forbids but the parser accepts; `second_parser`: refuses a text that two parsers
 //!   read differently
 //! - `keys`: how the keys of a section are declared, once, for reading and for [`json_schema()`];
-//!   `reader`, `section`: walk a document by them, collect warnings and problems with their place
-//! - `pipeline`, `source`, `target`, `table_pattern`, `partition`, `keep`, `schema`, `column_type`, `load`, `checks`, `schedule`,
+//!   `reader`, `field`, `section`: walk a document by them, collect warnings and problems with their place
+//! - `pipeline`, `source`, `target`, `table_name`, `table_pattern`, `partition`, `keep`, `schema`, `column_type`, `load`, `checks`, `schedule`,
 //!   `retry`, `transform`, `notify`: what each section means
 //! - [`expression`], `shaping`: what becomes of the columns before the schema sees them
 //! - `moment`, `duration`: points in time, and lengths of time
@@ -22,6 +22,7 @@ mod content_key;
 mod document;
 mod duration;
 mod error;
+mod field;
 mod json_schema;
 mod keep;
 pub(crate) mod keys;
@@ -46,6 +47,7 @@ mod secret_detection;
 mod section;
 mod shaping;
 mod source;
+mod table_name;
 mod table_pattern;
 mod target;
 mod time_limit;
@@ -86,8 +88,9 @@ pub use source::{
     SheetHeader, SignRequests, SourceConfig, SshKey, SshLogin, SshServer, Surplus, TextEncoding, Thousands, TimeForm,
     TimeFormat, TokenPlace, Total, WidthUnit, XmlOptions, api_identities, template,
 };
+pub use table_name::TableName;
 pub use table_pattern::{NamedTable, TablePattern};
-pub use target::{SslMode, TableName, TargetConfig, TargetDatabase};
+pub use target::{SslMode, TargetConfig, TargetDatabase};
 pub use time_limit::TimeLimit;
 pub use transform::{Materialized, Transform};
 

@@ -107,7 +107,7 @@ pub(super) fn read(root: &Section<'_>) -> OutputConfig {
     if let (Some(_), Some(field)) = (csv, place) {
         field.problem("the combined CSV has a path already: write one of them");
     }
-    let path = |field: &super::reader::Field<'_>| {
+    let path = |field: &super::field::Field<'_>| {
         let path = field.without_secrets()?.text()?;
         (!path.trim().is_empty()).then(|| PathBuf::from(path))
     };

@@ -1,10 +1,10 @@
 //! `target.partition`: how a table that a run creates is divided into partitions.
 
 use super::error::shortened;
+use super::field::{Field, Reading};
 use super::keep::{self, KeepConfig};
 use super::keys::{Choice, Key, Shape};
 use super::load::{Dedupe, LoadConfig, LoadMode};
-use super::reader::{Field, Reading};
 use super::section::Section;
 
 /// How the target table is partitioned.

@@ -4,13 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::checks::{self, Check};
+use super::field::Field;
 use super::keys::{Key, Shape};
 use super::load::{self, Dedupe, LoadConfig, LoadMode};
 use super::notify;
 use super::output::{self, OutputConfig};
 use super::partition;
 use super::provenance::{self, Provenance};
-use super::reader::Field;
 use super::retry::{self, RetryConfig};
 use super::schedule::{self, MonitorConfig, ScheduleConfig, StartRules, Window};
 use super::schema::{self, OnBadRow, SchemaContract};
@@ -134,10 +134,8 @@ pub(super) fn read(document: &Field<'_>) -> Option<PipelineConfig> {
     if let Some(load) = &load {
         refuse_incremental(root, load);
     }
-    if let (Some(target), Some(section), Some(load)) = (&target, &target_section, &load)
-        && let (Some(partition), Some(field)) = (&target.partition, section.field("partition"))
-    {
-        partition::check(field, partition, load);
+    if let (Some(target), Some(section), Some(load)) = (&target, &target_section, &load) {
+        check_partition(section, target, load);
     }
     let read_schema = schema.as_ref().and_then(Option::as_ref);
     let on_bad_row = on_bad_row(root, read_schema.and_then(|schema| schema.on_mismatch));
@@ -186,6 +184,12 @@ pub(super) fn read(document: &Field<'_>) -> Option<PipelineConfig> {
         transform: transform?.unwrap_or_default(),
         notify: notify?,
     })
+}
+
+fn check_partition(section: &Section<'_>, target: &TargetConfig, load: &LoadConfig) {
+    if let (Some(partition), Some(field)) = (&target.partition, section.field("partition")) {
+        partition::check(field, partition, load);
+    }
 }
 
 /// Reads the target alone, for looking at a table.

@@ -1,7 +1,7 @@
 //! `provenance:`: columns of the table that say where a row came from.
 
+use super::field::Field;
 use super::keys::Choice;
-use super::reader::Field;
 
 /// A column that says where a row came from. It is not part of the row's hash, so that equal rows of two files are one row,
 /// which keeps the origin of the first of them.

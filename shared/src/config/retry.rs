@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use super::field::Field;
 use super::keys::{Choice, Key};
-use super::reader::Field;
 
 /// `retry:`: when a run is tried again after it failed or lost its worker, or because something that it needs was away.
 #[derive(Debug, Clone, PartialEq, Eq)]

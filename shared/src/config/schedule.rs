@@ -5,9 +5,9 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
+use super::field::Field;
 use super::keys::{Choice, Key};
 use super::moment;
-use super::reader::Field;
 use super::section::Section;
 use crate::cron::Cron;
 use crate::runs::Priority;

@@ -4,8 +4,8 @@ use chrono::format::{Item, StrftimeItems};
 use regex::Regex;
 
 use super::column_type::ColumnType;
+use super::field::{Field, Reading};
 use super::keys::{Choice, Key, Shape};
-use super::reader::{Field, Reading};
 use super::section::Section;
 
 /// The contract of a table's columns.

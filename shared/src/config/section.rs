@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::duration;
 use super::error::shortened;
+use super::field::Field;
 use super::keys::{Choice, Key, Shape, nearest};
 use super::node::Entry;
-use super::reader::Field;
 use crate::secret::Secret;
 
 /// A mapping whose keys are known.

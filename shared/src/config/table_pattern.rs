@@ -4,10 +4,10 @@ use std::fmt;
 
 use regex::Regex;
 
-use super::reader::{Field, Piece};
+use super::field::{Field, Piece};
 use super::section::Section;
 use super::source::{AfterLoad, SourceConfig};
-use super::target::{MAX_NAME_BYTES, TableName};
+use super::table_name::{MAX_NAME_BYTES, TableName};
 
 /// Placeholders that are filled in from the file itself.
 const OF_FILES: [&str; 3] = ["file", "folder", "sheet"];

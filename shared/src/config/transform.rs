@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 
+use super::field::Field;
 use super::keys::{Choice, Key};
-use super::reader::Field;
 use super::section::Section;
-use super::target;
+use super::table_name;
 
 /// One SQL model of `transform:`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,7 +55,7 @@ pub(super) fn read(field: &Field<'_>) -> Option<Vec<Transform>> {
 }
 
 fn model(section: &Section<'_>) -> Option<Transform> {
-    let name = section.required("name").and_then(target::table).map(|name| name.to_string());
+    let name = section.required("name").and_then(table_name::table).map(|name| name.to_string());
     let sql = section.required("sql").and_then(select);
     let materialized = section.choice("materialized").unwrap_or(Materialized::View);
     Some(Transform { name: name?, sql: sql?, materialized })

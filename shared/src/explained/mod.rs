@@ -1,21 +1,23 @@
 //! What elt says about a problem: a stable code, a sentence and a next step.
 //!
 //! # Layout
-//! - [`Code`]: every code there is
+//! - [`Code`]: every code there is; [`StoredCode`]: one that another release may have written
 //! - [`catalog`]: what each code means
 //! - [`errors_page`]: the catalog as a page for people
 
 pub mod catalog;
 mod code;
 mod page;
+mod stored_code;
 
 use std::error::Error;
 use std::fmt;
 
 use serde::Serialize;
 
-pub use code::{Code, StoredCode};
+pub use code::Code;
 pub use page::errors_page;
+pub use stored_code::StoredCode;
 
 use crate::driver_text::without_source_lines;
 use crate::redaction;

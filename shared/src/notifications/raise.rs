@@ -11,7 +11,8 @@ use crate::job::{QUEUE, is_private};
 use crate::redaction;
 use crate::runs::End;
 use crate::store::channels::Channel;
-use crate::store::notifications::{self, Incident, NewNotification, Notification};
+use crate::store::incidents::{self, Incident};
+use crate::store::notifications::{self, NewNotification, Notification};
 use crate::store::runs;
 use crate::store::schedules::Schedule;
 use crate::trigger;
@@ -33,7 +34,7 @@ pub(crate) async fn run_ended(db: &mut PgConnection, id: Uuid, end: &End) -> sql
     }
     let Some(run) = runs::find(&mut *db, id).await? else { return Ok(()) };
     // Two runs of a pipeline may end at the same moment, and must not wait for each other's incidents in a circle.
-    notifications::lock(&mut *db, &run.name).await?;
+    incidents::lock(&mut *db, &run.name).await?;
     let usual = match config.volume.and_then(|volume| volume.max_drop) {
         Some(_) if run.backfill_id.is_none() => notifications::usual_rows(&mut *db, &run.name, id).await?,
         _ => None,
@@ -43,12 +44,12 @@ pub(crate) async fn run_ended(db: &mut PgConnection, id: Uuid, end: &End) -> sql
     for condition in &shown {
         let (event, subject) = (condition.event, condition.subject.as_str());
         if !condition.is_wrong {
-            if let Some(incident) = notifications::close(&mut *db, &run.name, event, subject, id).await? {
+            if let Some(incident) = incidents::close(&mut *db, &run.name, event, subject, id).await? {
                 let message = message::over(event, &run, incident.opened_at);
                 receivers.write(db, &incident, &message, |rule| rule.hears_end(event, subject)).await?;
             }
         } else if config.rules.iter().any(|rule| rule.hears(event, subject))
-            && let Some(incident) = notifications::open(&mut *db, &run.name, event, subject, Some(id)).await?
+            && let Some(incident) = incidents::open(&mut *db, &run.name, event, subject, Some(id)).await?
         {
             let message = message::begun(event, &run, incident.opened_at, usual);
             receivers.write(db, &incident, &message, |rule| rule.hears(event, subject)).await?;
@@ -57,14 +58,14 @@ pub(crate) async fn run_ended(db: &mut PgConnection, id: Uuid, end: &End) -> sql
     if matches!(end, End::Succeeded { .. }) {
         let kept = shown.iter().filter(|condition| condition.is_wrong);
         let kept: Vec<String> = kept.map(|condition| format!("{} {}", condition.event, condition.subject)).collect();
-        notifications::close_others(&mut *db, &run.name, &kept, id).await?;
+        incidents::close_others(&mut *db, &run.name, &kept, id).await?;
     }
     Ok(())
 }
 
 /// Opens incidents of pipelines in which no run has loaded for longer than their configs allow.
 pub(crate) async fn open_stale(db: &mut PgConnection) -> sqlx::Result<()> {
-    for stale in notifications::stale(&mut *db, MOST_PIPELINES).await? {
+    for stale in incidents::stale(&mut *db, MOST_PIPELINES).await? {
         let config = &stale.config.0;
         let text = match stale.loaded_at {
             Some(at) => format!("The last run that loaded ended at {}.", at.format("%Y-%m-%d %H:%M UTC")),
@@ -82,7 +83,7 @@ pub(crate) async fn open_stale(db: &mut PgConnection) -> sqlx::Result<()> {
 /// # Errors
 /// When the database fails.
 pub async fn open_without_worker(db: &mut PgConnection) -> sqlx::Result<()> {
-    for waiting in notifications::without_worker(&mut *db, NO_WORKER_AFTER, MOST_PIPELINES).await? {
+    for waiting in incidents::without_worker(&mut *db, NO_WORKER_AFTER, MOST_PIPELINES).await? {
         let queue = &waiting.queue;
         let text = format!(
             "A run is due, and no worker of the queue {queue} takes runs. Look at the page Workers; `elt worker --queue {queue}` \
@@ -117,8 +118,8 @@ impl Receivers<'_> {
         if !self.config.rules.iter().any(|rule| rule.hears(event, "")) {
             return Ok(());
         }
-        notifications::lock(&mut *db, pipeline).await?;
-        let Some(incident) = notifications::open(&mut *db, pipeline, event, "", None).await? else { return Ok(()) };
+        incidents::lock(&mut *db, pipeline).await?;
+        let Some(incident) = incidents::open(&mut *db, pipeline, event, "", None).await? else { return Ok(()) };
         let message = message::without_run(event, pipeline, incident.opened_at, text);
         self.write(db, &incident, &message, |rule| rule.hears(event, "")).await
     }

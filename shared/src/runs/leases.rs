@@ -10,12 +10,9 @@
 //! They are not settings, because every process judges the others by them: two workers with different leases would take
 //! each other's runs. What an operator may choose is in the settings of the worker: the grace period of a stop
 //! (`ELT_GRACE_PERIOD`), the longest run (`ELT_RUN_TIMEOUT`) and the interval of monitors. The pauses between the
-//! attempts of a run, and how long it waits for something that is away, are in its config (`retry:`).
+//! attempts of a run are in [`super::backoff`].
 
 use std::time::Duration;
-
-use crate::backoff::{doubled, jittered};
-use crate::config::RetryConfig;
 
 /// Time a worker owns a run after each heartbeat. A worker that says nothing for longer has lost the run.
 pub const LEASE: Duration = Duration::from_secs(25);
@@ -40,22 +37,6 @@ pub const RUNS_PER_SWEEP: i64 = 500;
 /// Time a worker has to look at the sources of a due schedule; then another worker may do the tick.
 pub const TICK_LEASE: Duration = Duration::from_secs(60);
 
-/// Longest pause between two attempts to ask a target whether a run loaded. The pauses double from one second.
-pub const LONGEST_ASK_PAUSE: Duration = Duration::from_secs(60);
-
-/// Time that a run waits for something that is away, unless its config says otherwise: longer than a night, so that a run
-/// outlives an outage that is mended only in the morning.
-pub const WAIT_FOR_OUTAGES: Duration = Duration::from_secs(86_400);
-
-/// The same for a run that a person waits for: a plan, a check, and every run of `elt run`. It is longer than a restart or a
-/// failover of a server.
-pub const WAIT_OF_A_PERSON: Duration = Duration::from_secs(120);
-
-/// The pause before the attempt after attempt number `attempt`. It doubles with every attempt, up to the config's bound.
-pub fn retry_pause(retry: &RetryConfig, attempt: i32) -> Duration {
-    jittered(doubled(retry.initial, retry.max, u32::try_from(attempt).unwrap_or(0)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,17 +47,5 @@ mod tests {
         assert!(HEARTBEAT_INTERVAL + HEARTBEAT_TIMEOUT < LEASE_GIVEN_UP_AFTER);
         assert!(LEASE_GIVEN_UP_AFTER < LEASE);
         assert!(HEARTBEAT_TIMEOUT < HEARTBEAT_INTERVAL);
-    }
-
-    #[test]
-    fn pauses_between_attempts_double_up_to_the_bound() {
-        let retry =
-            RetryConfig { initial: Duration::from_secs(2), max: Duration::from_secs(10), ..RetryConfig::default() };
-        for (attempt, seconds) in [(1, 2.0), (2, 4.0), (3, 8.0), (4, 10.0), (40, 10.0), (i32::MAX, 10.0), (0, 2.0)] {
-            let pause = retry_pause(&retry, attempt).as_secs_f64();
-            assert!((seconds * 0.75..=seconds * 1.25).contains(&pause), "attempt {attempt}: {pause}");
-        }
-        let endless = RetryConfig { initial: Duration::MAX, max: Duration::from_secs(1), ..RetryConfig::default() };
-        assert!(retry_pause(&endless, 9) <= Duration::from_millis(1250));
     }
 }

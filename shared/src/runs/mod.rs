@@ -9,8 +9,10 @@
 //! - [`probe`]: the result of a test of one connection
 //! - [`preview`]: the beginning of one source, and the config that is proposed for it
 //! - [`progress`]: how far a run is
-//! - [`leases`]: lease, heartbeat, sweep and the pauses between attempts
+//! - [`leases`]: lease, heartbeat and sweep
+//! - [`backoff`]: the pauses between the attempts of a run
 
+pub mod backoff;
 mod checks;
 mod column_profile;
 mod end;

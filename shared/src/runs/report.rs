@@ -7,7 +7,14 @@ use uuid::Uuid;
 
 use super::{CheckResult, Outcome, ProbeReport, Rejections, RunProfile, RunState, RunVerification, SourcePreview};
 use crate::backfills::Window;
-use crate::config::ColumnType;
+
+mod columns;
+mod files;
+#[cfg(test)]
+mod tests;
+
+pub use columns::{ColumnReport, DecidingCell, Drift};
+pub use files::{FileDialect, FileReceipt, LeftOut, LeftOutKind};
 
 /// The work of a run. Kept in the target beside the rows, and with the run.
 ///
@@ -305,155 +312,6 @@ pub struct LeftBehind {
     pub output_hash: Option<Uuid>,
 }
 
-/// The rows of one file. Those read are the sum of the others.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(default)]
-pub struct FileReceipt {
-    /// The file as people see it.
-    pub name: String,
-    /// Size in bytes.
-    pub bytes: u64,
-    /// xxh3-128 of its content, as 32 hexadecimal digits.
-    pub content_hash: String,
-    /// The delimiter it was read with, as it would be written in the config; `null` for JSON.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub delimiter: Option<String>,
-    /// How else a delimited file was read; `null` for other formats.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub dialect: Option<FileDialect>,
-    /// Number of records that were found in the file.
-    pub rows_read: u64,
-    /// Rows inserted into the table.
-    pub rows_inserted: u64,
-    /// Rows of the table that it updated.
-    pub rows_updated: u64,
-    /// Rows that were in the table already, or came more than once.
-    pub rows_duplicate: u64,
-    /// Rows that were rejected.
-    pub rows_quarantined: u64,
-    /// What was read and is neither loaded nor rejected: blank lines, rows that `where` of the shape leaves out, and rows that are
-    /// older than `target.partition.keep`.
-    pub rows_filtered: u64,
-}
-
-impl FileReceipt {
-    /// Whether every row read is accounted for.
-    pub fn balances(&self) -> bool {
-        self.rows_read
-            == self.rows_inserted + self.rows_updated + self.rows_duplicate + self.rows_quarantined + self.rows_filtered
-    }
-}
-
-/// How a delimited file was read: as its config says, and as it was found where the config says nothing.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(default)]
-pub struct FileDialect {
-    /// WHATWG name of the encoding, such as `utf-8` or `windows-1252`.
-    pub encoding: String,
-    /// The quote as it would be written in the config, `none` when no character encloses cells.
-    pub quote: String,
-    /// Line of the header, counted from 1. `null`: the file has no header.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub header_line: Option<u64>,
-    /// Number of lines above the header that the config or a `sep=` line passes over.
-    pub skipped_lines: u64,
-    /// Number of lines at the end that are not rows.
-    pub footer_lines: u64,
-    /// The decimal separator that the config names.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub decimal: Option<String>,
-    /// The separator between groups of digits that the config names.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub thousands: Option<String>,
-}
-
-/// A file that was not read, and the reason.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct LeftOut {
-    /// The file as people see it.
-    pub name: String,
-    /// Whether it should have been read.
-    pub kind: LeftOutKind,
-    /// Why the file was left out, as a sentence.
-    pub reason: String,
-}
-
-/// Whether a file that was not read should have been.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum LeftOutKind {
-    /// The source does not read it, for its suffix, or because it may still be written.
-    Skipped,
-    /// It is one of the source's files, but could not be read.
-    Failed,
-}
-
-/// A column of the table, and the reason for its type.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct ColumnReport {
-    /// Name of the column in the table.
-    pub name: String,
-    /// The type as SQL.
-    #[serde(rename = "type")]
-    pub sql_type: String,
-    /// A sentence: `balance is text because orders3.csv:812 has "12 EUR"`.
-    pub because: String,
-    /// The cell that ruled a narrower type out; `null` when no single cell did.
-    pub decided_by: Option<DecidingCell>,
-    /// Number of rows in which it is NULL.
-    pub nulls: u64,
-}
-
-/// The cell that ruled a narrower type out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct DecidingCell {
-    /// File as people see it.
-    pub file: String,
-    /// Line of the file, counted from 1.
-    pub line: u64,
-    /// The beginning of its text.
-    pub value: String,
-}
-
-/// One difference between what came and what was expected.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case", tag = "change")]
-pub enum Drift {
-    /// A column the table did not have.
-    Added {
-        /// Name of the column.
-        column: String,
-        /// Its type, as a config writes it.
-        #[serde(rename = "type")]
-        #[schema(value_type = String)]
-        column_type: ColumnType,
-    },
-    /// A column's type got wider.
-    Widened {
-        /// Name of the column.
-        column: String,
-        /// The type before, as SQL.
-        from: String,
-        /// The type now, as a config writes it.
-        #[schema(value_type = String)]
-        to: ColumnType,
-        /// The cell that did not fit.
-        decided_by: Option<DecidingCell>,
-    },
-    /// A column of the table that no file has.
-    Missing {
-        /// Name of the column.
-        column: String,
-    },
-    /// A column of the files that is not loaded.
-    LeftOut {
-        /// Name of the column.
-        column: String,
-        /// `strict`, `on_extra_column` or `generated`.
-        reason: String,
-    },
-}
-
 /// Duration of each stage, in seconds.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
@@ -470,6 +328,3 @@ pub struct Stages {
     /// Making the models of `transform:`.
     pub transform: f64,
 }
-
-#[cfg(test)]
-mod tests;

@@ -12,6 +12,7 @@ pub mod digests;
 pub mod gauges;
 pub mod idempotency;
 pub mod inboxes;
+pub mod incidents;
 pub mod installation;
 pub mod known_hosts;
 pub mod login_codes;

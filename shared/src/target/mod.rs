@@ -9,7 +9,7 @@
 //! - [`table`]: where a table is, what it is, and its columns
 //! - [`page`]: sorted, filtered pages for the data view
 //! - `groups`: rows counted by their values
-//! - `value_ranges`: what the columns of an export hold
+//! - `value_ranges`: what the columns of an export hold; `scalar_type`: the types that exports have types of their own for
 //! - `values`: what a query of a config selects
 //! - [`export`]: all rows of the data view as CSV; `export_rows`: as values
 //! - [`source_state`]: the cursors of incremental sources
@@ -26,6 +26,7 @@ pub mod guard;
 mod page;
 mod place;
 mod quote;
+mod scalar_type;
 pub mod source_state;
 mod standing;
 mod table;
@@ -45,6 +46,7 @@ pub use guard::AnswerLimits;
 pub use page::{Compare, Filter, Page, PageColumn, PageQuery, Sort, read_page};
 pub use place::TargetPlace;
 pub use quote::{quote_ident, quote_literal};
+pub use scalar_type::ScalarType;
 pub use table::{Existing, TableColumn, TableKind, TableRef};
 pub(crate) use tls::{is_certificates, is_private_key};
 pub use value_ranges::ValueRange;

@@ -4,6 +4,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::export::Selection;
 use super::page::filter_error;
+use super::scalar_type::ScalarType;
 use super::{PageColumn, TargetError, quote_ident};
 
 /// What the values of one column need. Only columns of decimals, dates and times are measured; others have the default.
@@ -46,42 +47,29 @@ pub(super) async fn measure(
 /// The three numbers of a range as one array. `None`: the column is not measured.
 fn field(column: &PageColumn) -> Option<String> {
     let name = format!("selected.{}", quote_ident(&column.name));
-    let (special, digits) = match kind(&column.sql_type)? {
-        Kind::Decimal => {
+    let (special, digits) = match ScalarType::of(&column.sql_type)? {
+        ScalarType::Numeric { .. } => {
             let special = format!("{name}::text in ('NaN', 'Infinity', '-Infinity')");
             let most = |number: &str| format!("coalesce(max({number}) filter (where not ({special})), 0)");
             let whole = most(&format!("length(trunc(abs({name}))::text)"));
             let digits = format!("{whole}, {}", most(&format!("scale({name})")));
             (special, digits)
         }
-        Kind::Date(cast) => {
-            let outside = format!("{name} < '0001-01-01'::{cast} or {name} >= '10000-01-01'::{cast}");
-            (format!("not isfinite({name}) or {outside}"), "0, 0".into())
-        }
-        Kind::Time => (format!("{name} = '24:00'::time"), "0, 0".into()),
+        ScalarType::Date => (outside_calendar(&name, "date"), "0, 0".into()),
+        ScalarType::Timestamp => (outside_calendar(&name, "timestamp"), "0, 0".into()),
+        ScalarType::TimestampTz => (outside_calendar(&name, "timestamptz"), "0, 0".into()),
+        ScalarType::Time => (format!("{name} = '24:00'::time"), "0, 0".into()),
+        ScalarType::Boolean
+        | ScalarType::Integer
+        | ScalarType::BigInt
+        | ScalarType::Real
+        | ScalarType::Double
+        | ScalarType::Json => return None,
     };
     Some(format!("array[coalesce(bool_or({special}), false)::int, {digits}]::int[]"))
 }
 
-enum Kind {
-    Decimal,
-    Date(&'static str),
-    Time,
-}
-
-fn kind(sql_type: &str) -> Option<Kind> {
-    if sql_type.ends_with(']') {
-        return None;
-    }
-    // `timestamp(3) without time zone` has its precision in the middle of the name.
-    let (name, rest) = sql_type.split_once('(').unwrap_or((sql_type, ""));
-    let zone = rest.split_once(')').map_or("", |(_, zone)| zone);
-    match (name, zone) {
-        ("numeric", "") => Some(Kind::Decimal),
-        ("date", "") => Some(Kind::Date("date")),
-        ("timestamp without time zone", "") | ("timestamp", " without time zone") => Some(Kind::Date("timestamp")),
-        ("timestamp with time zone", "") | ("timestamp", " with time zone") => Some(Kind::Date("timestamptz")),
-        ("time without time zone", "") | ("time", " without time zone") => Some(Kind::Time),
-        _ => None,
-    }
+/// Whether a date or timestamp is infinite, before the year 1 or after 9999. `cast`: the type of the column.
+fn outside_calendar(name: &str, cast: &str) -> String {
+    format!("not isfinite({name}) or {name} < '0001-01-01'::{cast} or {name} >= '10000-01-01'::{cast}")
 }

@@ -2,6 +2,7 @@
 //!
 //! # Layout
 //! - [`decide`]: the layout of a load, from the files' profile, the schema and the existing table
+//! - [`expectations`]: the types that the first pass tests the cells for
 //! - [`layout`]: the columns of a load
 //! - [`type_choice`]: the type of one column, and why
 //! - [`name_matching`]: columns of files are matched to columns of the contract
@@ -22,6 +23,7 @@ pub mod column_limits;
 pub mod convert;
 pub mod decide;
 pub mod existing_columns;
+mod expectations;
 pub mod foreign;
 pub mod json;
 pub mod layout;

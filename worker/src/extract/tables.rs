@@ -216,7 +216,7 @@ mod tests {
     use elt_shared::config::{Document, NoReferences};
 
     use super::*;
-    use crate::input::{Compression, SheetPlace, Spool};
+    use crate::input::{Compression, SheetPlace, SpoolFolder};
 
     fn pattern(table: &str) -> TablePattern {
         let yaml = format!("target: {{table: \"{table}\"}}\n");
@@ -244,8 +244,11 @@ mod tests {
         assert_eq!(names("{folder}_{file}", &["in/box.zip!a.csv"]), ["box_zip_a"]);
         assert_eq!(names("{file}", &["in/x!a.csv", "in/y!a.csv"]), ["x_a", "y_a"]);
         let sheet = |name: &str| {
-            let place =
-                SheetPlace { index: 0, name: name.to_owned(), spool: Spool { folder: PathBuf::new(), keep_free: 0 } };
+            let place = SheetPlace {
+                index: 0,
+                name: name.to_owned(),
+                spool: SpoolFolder { folder: PathBuf::new(), keep_free: 0 },
+            };
             InputFile { sheet: Some(Arc::new(place)), ..file(&format!("in/Book 1.xlsx!{name}")) }
         };
         let sheets = Extracted { files: vec![sheet("Open!"), sheet("2026")], ..Extracted::default() };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{ExtractContext, Extracted, LeftOut, LeftOutKind};
 use crate::frame::sheets;
-use crate::input::{Format, InputFile, SheetPlace, Spool};
+use crate::input::{Format, InputFile, SheetPlace, SpoolFolder};
 
 /// Largest workbook on a server, in bytes, of which a test or a preview shows the columns.
 pub(super) const LARGEST_SHOWN: u64 = 16 << 20;
@@ -36,7 +36,7 @@ pub(super) fn expand(extracted: Extracted, context: &ExtractContext) -> Extracte
                         sheet: Some(Arc::new(SheetPlace {
                             index: sheet.index,
                             name: sheet.name,
-                            spool: Spool { folder: context.spool.clone(), keep_free: context.unpack.keep_free },
+                            spool: SpoolFolder { folder: context.spool.clone(), keep_free: context.unpack.keep_free },
                         })),
                         constants,
                         ..file.clone()

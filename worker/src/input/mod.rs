@@ -109,12 +109,12 @@ pub struct SheetPlace {
     /// Its name.
     pub name: String,
     /// Where texts are written that do not fit into memory while it is read.
-    pub spool: Spool,
+    pub spool: SpoolFolder,
 }
 
 /// A folder for what does not fit into memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Spool {
+pub struct SpoolFolder {
     /// Its path.
     pub folder: PathBuf,
     /// Bytes that its disk keeps free.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use elt_shared::config::RetryConfig;
 use elt_shared::explained::{Code, sentence};
 use elt_shared::redaction;
-use elt_shared::runs::leases::retry_pause;
+use elt_shared::runs::backoff::{outage_pause, retry_pause};
 use elt_shared::runs::lifecycle::NewPart;
 use elt_shared::runs::report::RunReport;
 use elt_shared::runs::{AttemptEnd, End, Outcome};
@@ -155,7 +155,7 @@ impl Decision {
             code,
             error: failure.sentence(),
             longest,
-            pause: outage_wait::pause(pauses, run.outages),
+            pause: outage_pause(pauses, run.outages),
             server: server.map(|server| (server, pauses)),
         })
     }

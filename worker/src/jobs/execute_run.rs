@@ -27,8 +27,8 @@ use uuid::Uuid;
 
 use super::decision::outage_wait::longest_wait;
 use super::decision::{Circumstances, Decision};
-use super::measure::measure;
 use super::record::record;
+use super::run_metrics::measure;
 use crate::error::{PipelineError, Result};
 use crate::extract::ExtractContext;
 use crate::pipeline;

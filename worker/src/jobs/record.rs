@@ -16,9 +16,9 @@ use tokio::time::sleep;
 use super::decision::Decision;
 use crate::progress::Snapshot;
 
-/// First pause after a decision could not be written; it doubles up to [`LONGEST_PAUSE`].
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-const LONGEST_PAUSE: Duration = Duration::from_secs(3);
+/// First pause after a decision could not be written; it doubles up to [`LONGEST_WRITE_PAUSE`].
+const FIRST_WRITE_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_WRITE_PAUSE: Duration = Duration::from_secs(3);
 
 /// Whether a decision is in the control database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +55,7 @@ impl From<Option<RunState>> for Written {
 /// it does not answer before the lease ends, the sweeper takes over the run.
 pub(super) async fn record(db: &PgPool, run: &Run, held: &HeldRun, decision: &Decision, at: &Snapshot) -> Written {
     decision.log(run);
-    let mut pause = FIRST_PAUSE;
+    let mut pause = FIRST_WRITE_PAUSE;
     loop {
         match write(db, run, decision, at).await {
             Ok(Written::Fenced) => {
@@ -76,7 +76,7 @@ pub(super) async fn record(db: &PgPool, run: &Run, held: &HeldRun, decision: &De
             Err(error) => tracing::warn!(%error, "could not write how the attempt ended, trying again"),
         }
         sleep(jittered(pause)).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
+        pause = (pause * 2).min(LONGEST_WRITE_PAUSE);
     }
 }
 

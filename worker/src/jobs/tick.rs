@@ -146,14 +146,7 @@ async fn go_on(
     for _ in 0..fires.runs {
         start(db, due, Trigger::Schedule).await?;
     }
-    if fires.skipped > 0 {
-        tracing::info!(skipped = fires.skipped, "left {} fires of {} out", fires.skipped, schedule.name);
-        let text = format!(
-            "Its schedule left {} runs out, because a run was unfinished or no worker was there.",
-            fires.skipped
-        );
-        notifications::schedule_missed(db, schedule, text).await?;
-    }
+    tell_skipped(db, schedule, fires.skipped).await?;
     let (seen, failed) = match look {
         Some(Ok(seen)) => (Some(seen), None),
         Some(Err(error)) => (None, Some(describe(worker, &error))),
@@ -189,6 +182,17 @@ async fn go_on(
         note_looks(db, schedule, seen, change).await?;
     }
     write(db, due, decision).await
+}
+
+/// Notes and tells that fires of the cron expression were left out, if any were.
+async fn tell_skipped(db: &mut PgConnection, schedule: &Schedule, skipped: i64) -> sqlx::Result<()> {
+    if skipped > 0 {
+        tracing::info!(skipped, "left {skipped} fires of {} out", schedule.name);
+        let text =
+            format!("Its schedule left {skipped} runs out, because a run was unfinished or no worker was there.");
+        notifications::schedule_missed(db, schedule, text).await?;
+    }
+    Ok(())
 }
 
 /// The meaning of the sources' fingerprint.

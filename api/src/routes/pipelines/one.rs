@@ -4,7 +4,7 @@ use axum::extract::State;
 use chrono::{DateTime, Utc};
 use elt_shared::config::PipelineConfig;
 use elt_shared::notifications::Event;
-use elt_shared::store::notifications::{self, OpenIncident};
+use elt_shared::store::incidents::{self, OpenIncident};
 use elt_shared::store::{configs, pipelines};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -78,7 +78,7 @@ async fn one(
     let missing = || Error::NotFound(format!("pipeline {name}"));
     let pipeline = pipelines::find(&state.db, &name).await?.ok_or_else(missing)?;
     let config = if pipeline.runnable { config_of(&state, pipeline.config_id).await? } else { None };
-    let incidents = notifications::open_incidents(&state.db, &name, INCIDENTS).await?;
+    let incidents = incidents::open_incidents(&state.db, &name, INCIDENTS).await?;
     let rules = config.as_ref().map(|config| config.notify.rules.clone()).unwrap_or_default();
     let notify =
         rules.into_iter().map(|rule| Notify { destination: rule.destination, channel: rule.channel, on: rule.on });

@@ -2,8 +2,8 @@
 
 use super::{is_written_out, quiet};
 use crate::config::duration;
+use crate::config::field::Field;
 use crate::config::keys::Key;
-use crate::config::reader::Field;
 use crate::notifications::DigestTimes;
 
 /// Seconds of a day.

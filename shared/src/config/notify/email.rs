@@ -3,7 +3,7 @@
 use lettre::message::Mailbox;
 use reqwest::Url;
 
-use super::super::reader::Field;
+use super::super::field::Field;
 use super::super::section::Section;
 use crate::secret::Secret;
 

@@ -9,8 +9,8 @@ mod quiet;
 
 use reqwest::Url;
 
+use super::field::Field;
 use super::keys::{Choice, Key, Shape};
-use super::reader::Field;
 use super::section::Section;
 use crate::notifications::{BodyFormat, Event, NotifyConfig, NotifyRule, Volume};
 use crate::secret::Secret;

@@ -4,9 +4,9 @@ use chrono::NaiveTime;
 use chrono_tz::Tz;
 
 use super::is_written_out;
+use crate::config::field::Field;
 use crate::config::keys::Key;
 use crate::config::moment;
-use crate::config::reader::Field;
 use crate::config::section::Section;
 use crate::notifications::QuietHours;
 

@@ -2,8 +2,8 @@
 
 use super::expression::{Expression, Function, Operation, Scope, ValueType, check_pattern};
 use super::{Computed, raw, written};
+use crate::config::field::Field;
 use crate::config::keys::either;
-use crate::config::reader::Field;
 
 /// The steps without options.
 const WORDS: [(&str, Function); 3] = [("trim", Function::Trim), ("lower", Function::Lower), ("upper", Function::Upper)];

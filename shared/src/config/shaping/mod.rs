@@ -17,8 +17,8 @@ use std::collections::HashSet;
 use std::fmt;
 
 use self::expression::{Expression, Scope, ValueType};
+use super::field::{Field, Reading};
 use super::keys::{Key, Shape, either};
-use super::reader::{Field, Reading};
 use super::section::Section;
 use crate::secret::Secret;
 

@@ -1,7 +1,7 @@
 //! `archive:`: which files of zip and tar archives are read, and how encrypted ones are opened.
 
+use crate::config::field::Field;
 use crate::config::keys::Key;
-use crate::config::reader::Field;
 use crate::secret::Secret;
 
 /// `archive:`.

@@ -1,7 +1,7 @@
 //! `csv:`: how CSV and TXT files are read.
 
+use crate::config::field::Field;
 use crate::config::keys::{Key, Shape};
-use crate::config::reader::Field;
 use crate::config::section::Section;
 
 /// Most columns that `csv.header` may name, which is the most that a PostgreSQL table has.

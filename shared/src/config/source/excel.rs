@@ -1,7 +1,7 @@
 //! `excel:`: which sheets of a workbook are read, and where their tables begin.
 
+use crate::config::field::Field;
 use crate::config::keys::{Key, Shape};
-use crate::config::reader::Field;
 use crate::config::section::Section;
 
 /// Number of rows that a sheet can have.

@@ -11,8 +11,8 @@ use super::json_path;
 use super::path_columns::{self, PathColumns};
 use super::pgp::{self, PgpOptions};
 use super::xml::{self, XmlOptions};
+use crate::config::field::Field;
 use crate::config::keys::{Key, Shape};
-use crate::config::reader::Field;
 use crate::config::section::Section;
 use crate::config::shaping::{self, Shaping};
 

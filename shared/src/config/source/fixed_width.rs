@@ -1,8 +1,8 @@
 //! `fixed_width:`: how files are read whose columns stand at fixed places of each line.
 
 use super::csv::{self, TextEncoding};
+use crate::config::field::Field;
 use crate::config::keys::{Choice, Key, Shape};
-use crate::config::reader::Field;
 use crate::config::section::Section;
 
 /// `fixed_width:`.

@@ -47,8 +47,8 @@ pub use xml::{NamePrefixes, XmlOptions};
 
 use std::sync::Arc;
 
+use super::field::Field;
 use super::keys::{Key, Variant};
-use super::reader::Field;
 use super::section::Section;
 use super::shaping::Shaping;
 use crate::json_path::JsonPath;

@@ -2,7 +2,7 @@
 
 use regex::Regex;
 
-use crate::config::reader::Field;
+use crate::config::field::Field;
 
 /// The text by which Hive writes NULL into a path.
 const HIVE_NULL: &str = "__HIVE_DEFAULT_PARTITION__";

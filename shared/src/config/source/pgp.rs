@@ -1,7 +1,7 @@
 //! `pgp:`: how files that are encrypted with OpenPGP are decrypted.
 
+use crate::config::field::Field;
 use crate::config::keys::Key;
-use crate::config::reader::Field;
 use crate::secret::Secret;
 
 /// `pgp:`. At least one of `private_key` and `passphrase` is there.

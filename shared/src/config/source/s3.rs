@@ -6,8 +6,8 @@ use super::after_load::{self, AfterLoad};
 use super::files;
 use super::place_keys::PlaceOptions;
 use crate::config::certificates;
+use crate::config::field::{Field, Reading};
 use crate::config::keys::{Choice, Key, joined};
-use crate::config::reader::{Field, Reading};
 use crate::config::section::Section;
 use crate::secret::Secret;
 

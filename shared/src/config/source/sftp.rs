@@ -3,8 +3,8 @@
 use super::after_load::{self, AfterLoad};
 use super::files::{self, FileOptions};
 use super::ssh::{self, SshServer};
+use crate::config::field::Field;
 use crate::config::keys::{Key, Shape, joined};
-use crate::config::reader::Field;
 use crate::config::section::Section;
 
 /// `type: sftp`, flat or nested.

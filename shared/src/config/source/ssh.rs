@@ -5,8 +5,8 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use sha2::{Digest, Sha256};
 
+use crate::config::field::{Field, Reading};
 use crate::config::keys::{Choice, Key};
-use crate::config::reader::{Field, Reading};
 use crate::config::section::Section;
 use crate::secret::Secret;
 

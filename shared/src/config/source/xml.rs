@@ -1,8 +1,8 @@
 //! `xml:`: which elements of XML files are rows, and how they become columns.
 
 use super::csv::{self, TextEncoding};
+use crate::config::field::Field;
 use crate::config::keys::{Choice, Key, Shape};
-use crate::config::reader::Field;
 
 /// `xml:`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

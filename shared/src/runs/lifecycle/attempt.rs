@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::finish::{EndedBy, finish, wake_next};
 use crate::job::ExecuteRun;
-use crate::runs::leases::LONGEST_ASK_PAUSE;
+use crate::runs::backoff::LONGEST_ASK_PAUSE;
 use crate::runs::{AttemptEnd, End, Failure, RunState};
 use crate::store::runs::{self, Run};
 use crate::store::target_outages;

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::finish::wake_next;
 use crate::job::ExecuteRun;
-use crate::runs::leases::LONGEST_ASK_PAUSE;
+use crate::runs::backoff::LONGEST_ASK_PAUSE;
 use crate::runs::{AttemptEnd, End, Failure};
 use crate::store::{runs, target_outages};
 

@@ -19,6 +19,7 @@
 
 mod admission;
 mod attempt;
+mod backfill_turn;
 mod end;
 mod failed;
 mod list;
@@ -28,7 +29,6 @@ mod page;
 mod parts;
 mod requeue;
 mod sweep;
-mod turn;
 mod waiting;
 
 pub use admission::Hold;
@@ -39,6 +39,7 @@ pub(crate) use admission::{
 };
 pub(crate) use attempt::begin_into;
 pub use attempt::{Claim, Renewed, Started, begin, claim_target, note_commit, note_progress, note_silence, renew};
+pub use backfill_turn::{Turn, claim_turn};
 pub(crate) use end::{lock_unfinished, note_stop_request, withdraw_ticket, write_end};
 pub(crate) use failed::failed;
 pub use failed::{FailedFilter, FailedRun, lock_retries};
@@ -56,7 +57,6 @@ pub(crate) use requeue::{
 };
 pub(crate) use sweep::move_unknown;
 pub use sweep::{LostRun, WithoutTicket, abandoned, lost, overdue, put_away_dead_tickets, without_ticket};
-pub use turn::{Turn, claim_turn};
 pub use waiting::note_outage_at_commit;
 pub(crate) use waiting::{
     WaitsFor, end_wait_for_holder, end_wait_for_server, holder, is_due, lock_table, park_for_holder, park_for_server,

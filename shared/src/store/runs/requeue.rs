@@ -7,7 +7,7 @@ use sqlx::types::Json;
 use sqlx::{FromRow, PgConnection, PgExecutor};
 use uuid::Uuid;
 
-use crate::runs::leases::LONGEST_ASK_PAUSE;
+use crate::runs::backoff::LONGEST_ASK_PAUSE;
 use crate::runs::{AttemptEnd, End, Failure};
 
 /// SQL expression for the `waits_for` of an unknown run.

@@ -6,7 +6,7 @@ use elt_shared::config::{Body, JsonTemplate};
 use reqwest::Url;
 
 use super::error::{HttpError, Result};
-use super::request::shown;
+use super::url::shown;
 
 /// Most bytes of a body, because a cursor in it comes from the API.
 const MAX_BYTES: usize = 4 << 20;

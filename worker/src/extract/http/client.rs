@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::error::{HttpError, Result};
 use super::fetch::{innermost, not_connected};
 use super::limits::HttpLimits;
-use super::request::shown;
+use super::url::shown;
 
 /// The clients of one source.
 pub(super) struct Clients {

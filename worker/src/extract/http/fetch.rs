@@ -22,8 +22,9 @@ use super::client::{Bodies, Clients, Pace};
 use super::cookies::Cookies;
 use super::error::{HttpError, Result};
 use super::limits::HttpLimits;
-use super::request::{Outgoing, Request, shown};
+use super::request::{Outgoing, Request};
 use super::retry::{rate_limit_is_used_up, rate_limit_reset, retry_after};
+use super::url::shown;
 
 /// Longest URL that the HTTP library sends.
 const LONGEST_URL: usize = u16::MAX as usize - 1;

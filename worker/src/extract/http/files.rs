@@ -16,8 +16,9 @@ use super::error::{HttpError, Result};
 use super::fetch::{Fetcher, Opened};
 use super::limits::HttpLimits;
 use super::next_page::Ask;
-use super::request::{Outgoing, parse, shown};
+use super::request::Outgoing;
 use super::retry::{http_date, retry_after};
+use super::url::{parse, shown};
 use crate::extract::ExtractContext;
 use crate::input::{Compression, Version};
 

@@ -16,7 +16,8 @@ use super::include::{RowPlan, copy_rows};
 use super::inspect::wanted;
 use super::limits::HttpLimits;
 use super::missing_rows::Members;
-use super::request::{Outgoing, shown};
+use super::request::Outgoing;
+use super::url::shown;
 use super::{missing_rows, spool_failed};
 use crate::extract::parents::{Parent, Parents};
 use crate::extract::{ExtractContext, LeftOut, LeftOutKind};
@@ -107,9 +108,12 @@ pub(super) async fn fetch(
         warnings.extend(requests.plan.take().map(|plan| plan.warnings(&found, &address)).unwrap_or_default());
     }
     let file = InputFile::at(address, path, Format::Json, Compression::None).map_err(failed)?;
-    let file =
-        InputFile { source: index, records: Some("$".to_owned()), options: shaped_by(source), required: true, ..file };
-    Ok(Fetched { file, left_out: skipped.left_out(), warnings })
+    Ok(Fetched { file: file_of_rows(file, index, source), left_out: skipped.left_out(), warnings })
+}
+
+/// The file with the rows of all values, as the source's input.
+fn file_of_rows(file: InputFile, index: usize, source: &ApiSource) -> InputFile {
+    InputFile { source: index, records: Some("$".to_owned()), options: shaped_by(source), required: true, ..file }
 }
 
 /// Copies the rows of all pages of a value.

@@ -5,7 +5,7 @@ use reqwest::Url;
 use reqwest::header::{HeaderMap, LINK};
 
 use super::error::{HttpError, Result};
-use super::request::shown;
+use super::url::shown;
 
 /// Whether a value at `cursor_path` is the next page's address, not a cursor.
 ///

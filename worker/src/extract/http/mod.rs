@@ -1,7 +1,7 @@
 //! HTTP API sources: every page of an answer becomes a JSON file in the run's spool.
 //!
 //! # Layout
-//! - [`request`], [`body`]: method, URL, headers and body, and which of them stay with one host
+//! - [`request`], [`url`], [`body`]: method, URL, headers and body, and which of them stay with one host
 //! - [`fetch`]: one request: redirects, status, and the answer streamed into a file under a cap
 //! - [`client`]: connections, certificates, and how often is asked
 //! - [`cookies`]: what servers set, for one extraction
@@ -43,6 +43,7 @@ pub mod propose;
 mod python_json;
 mod request;
 mod retry;
+mod url;
 mod walk;
 
 use std::path::Path;
@@ -62,8 +63,9 @@ use self::fetching::{Fetching, Page};
 use self::include::RowPlan;
 pub use self::limits::HttpLimits;
 use self::missing_rows::Members;
-use self::request::{Outgoing, shown};
+use self::request::Outgoing;
 pub(super) use self::retry::{http_date, retry_after};
+use self::url::shown;
 use super::parents::Parents;
 use super::probe::Sample;
 use super::{ExtractContext, Extracted};

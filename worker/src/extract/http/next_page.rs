@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::error::{HttpError, Result};
 use super::link_header::{is_link, resolve};
-use super::request::{shown, with_param};
+use super::url::{shown, with_param};
 
 /// Parameter of a cursor when the config names none.
 const CURSOR_PARAM: &str = "cursor";

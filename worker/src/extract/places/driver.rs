@@ -12,7 +12,7 @@ use xxhash_rust::xxh3::Xxh3;
 use super::attempts::Attempts;
 use super::error::{Result, StoreError};
 use super::limits::{MAX_SETTLE, StoreLimits};
-use super::spool::{Budget, Spool};
+use super::spool_file::{Budget, SpoolFile};
 use super::{FileStore, Listing, RemoteFile, open};
 use crate::error::{PipelineError, Result as PipelineResult};
 use crate::extract::listed_sample::ListedSample;
@@ -258,7 +258,7 @@ impl Fetching<'_> {
     /// Reads exactly this version of a file, in as many attempts as it takes.
     async fn download_version(&self, file: &RemoteFile, to: &Path, budget: &Budget<'_>) -> Result<Option<Compression>> {
         let name = self.store.shown(&file.path);
-        let mut spool = Spool::create(to, &name, None, budget).await?;
+        let mut spool = SpoolFile::create(to, &name, None, budget).await?;
         self.read(file, &mut spool).await?;
         if self.store.sizes_hold() && file.version.size.is_some_and(|size| size != spool.length()) {
             return Err(StoreError::Changed { name });
@@ -279,7 +279,7 @@ impl Fetching<'_> {
     }
 
     /// Reads on until the spool has all that is wanted. An attempt that brought bytes is not counted as one that failed.
-    async fn read(&self, file: &RemoteFile, spool: &mut Spool<'_>) -> Result<()> {
+    async fn read(&self, file: &RemoteFile, spool: &mut SpoolFile<'_>) -> Result<()> {
         let mut attempts = Attempts::new(self.limits);
         loop {
             let before = spool.length();
@@ -333,7 +333,7 @@ impl Fetching<'_> {
         let to = self.folder.join(format!("store-{}-{number}-head", self.index));
         let budget = Budget::new(self.store.place(), self.limits.total_bytes, self.progress);
         let enough = if format.0.needs_its_end() { workbooks::LARGEST_SHOWN } else { self.limits.head };
-        let mut spool = Spool::create(&to, &self.store.shown(&file.path), Some(enough), &budget).await?;
+        let mut spool = SpoolFile::create(&to, &self.store.shown(&file.path), Some(enough), &budget).await?;
         self.read(file, &mut spool).await?;
         spool.finish().await?;
         self.input(file, with_encoding(format, spool.encoding()), file.version.clone(), to)

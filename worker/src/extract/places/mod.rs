@@ -10,11 +10,11 @@
 //! - [`driver`]: listing and fetching, the test of a connection, monitoring
 //! - [`mod@after_load`]: moving, deleting and tagging what was loaded
 //! - [`attempts`]: repeated attempts, with pauses
-//! - [`spool`]: the part of a file that has arrived
+//! - [`spool_file`]: the part of a file that has arrived
 //! - [`wanted`]: the path of a config: a name, a folder or a glob
 //! - [`limits`]: limits in time and size
 //! - [`error`]: the errors of a place, as sentences
-//! - [`web`]: HTTP for places; [`headless`]: files whose web servers do not answer HEAD
+//! - [`web`]: HTTP for places; [`without_head`]: files whose web servers do not answer HEAD
 //! - the places themselves: [`bucket`], [`ftp`], [`web_files`]
 
 mod after_load;
@@ -23,12 +23,12 @@ mod bucket;
 mod driver;
 mod error;
 mod ftp;
-mod headless;
 mod limits;
-mod spool;
+mod spool_file;
 mod wanted;
 mod web;
 mod web_files;
+mod without_head;
 
 use elt_shared::config::SourceConfig;
 use futures::future::BoxFuture;
@@ -41,7 +41,7 @@ pub use self::driver::{Seen, extract, extract_within, look};
 pub(in crate::extract) use self::error::{Result, StoreError};
 use self::ftp::FtpStore;
 pub use self::limits::StoreLimits;
-pub(in crate::extract) use self::spool::Spool;
+pub(in crate::extract) use self::spool_file::SpoolFile;
 pub(in crate::extract) use self::wanted::{Wanted, is_pattern};
 use self::web_files::WebFiles;
 use super::{ExtractContext, LeftOutKind};
@@ -66,11 +66,11 @@ pub(in crate::extract) trait FileStore: Send + Sync {
     fn look<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Version>>;
 
     /// Appends the bytes of a file from the end of `spool` on: up to the end of the file, or until the spool
-    /// [has enough](Spool::is_full).
+    /// [has enough](SpoolFile::is_full).
     ///
     /// # Errors
     /// [`StoreError::Changed`] when it is seen that the file is not the version of `file` any more.
-    fn read<'a>(&'a self, file: &'a RemoteFile, spool: &'a mut Spool<'_>) -> BoxFuture<'a, Result<()>>;
+    fn read<'a>(&'a self, file: &'a RemoteFile, spool: &'a mut SpoolFile<'_>) -> BoxFuture<'a, Result<()>>;
 
     /// Whether [`read`](Self::read) always sees that a file is another version than the one that was listed. Otherwise the
     /// driver looks at the file once more after it was read.

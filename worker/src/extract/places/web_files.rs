@@ -7,9 +7,9 @@ use futures::future::BoxFuture;
 use reqwest::{Method, StatusCode, Url};
 
 use super::error::{Result, StoreError};
-use super::headless::{self, Head, Known};
 use super::limits::StoreLimits;
-use super::spool::Spool;
+use super::spool_file::SpoolFile;
+use super::without_head::{self, Head, Known};
 use super::{FileStore, Listing, RemoteFile};
 use crate::extract::ExtractContext;
 use crate::extract::http::HttpError;
@@ -54,8 +54,8 @@ impl<'a> WebFiles<'a> {
     /// The head of a file. Some servers answer HEAD with an error, for example for a signed address, whose signature is for GET:
     /// they are asked for the first byte, and the next time only in case that the file has changed.
     async fn head(&self, url: &Url) -> Result<Head> {
-        let key = headless::key(url, self.options);
-        let known = headless::take(key);
+        let key = without_head::key(url, self.options);
+        let known = without_head::take(key);
         if known.is_none() {
             let answer = self.requests.ask(Method::HEAD, url, None).await?;
             if !matches!(answer.status().as_u16(), 400 | 401 | 403 | 405 | 501) {
@@ -66,7 +66,7 @@ impl<'a> WebFiles<'a> {
         let answer = match (self.requests.first_byte(url, unless).await?, known) {
             (answer, Some(known)) if answer.status() == StatusCode::NOT_MODIFIED => {
                 let head = known.head.clone();
-                headless::keep(key, known);
+                without_head::keep(key, known);
                 return Ok(head);
             }
             // A file without any byte has no first one.
@@ -79,7 +79,7 @@ impl<'a> WebFiles<'a> {
         let unless = answer.unless_same();
         let head = self.head_of(answer, url);
         if let Some(unless) = unless {
-            headless::keep(key, Known { unless, head: head.clone() });
+            without_head::keep(key, Known { unless, head: head.clone() });
         }
         Ok(head)
     }
@@ -88,7 +88,7 @@ impl<'a> WebFiles<'a> {
         Head { name: name(url, &answer, self.options), version: answer.version() }
     }
 
-    async fn read_on(&self, file: &RemoteFile, spool: &mut Spool<'_>) -> Result<()> {
+    async fn read_on(&self, file: &RemoteFile, spool: &mut SpoolFile<'_>) -> Result<()> {
         if spool.is_full() {
             return Ok(());
         }
@@ -171,7 +171,7 @@ impl FileStore for WebFiles<'_> {
         Box::pin(async move { Ok(self.head(self.url(path)?).await?.version) })
     }
 
-    fn read<'a>(&'a self, file: &'a RemoteFile, spool: &'a mut Spool<'_>) -> BoxFuture<'a, Result<()>> {
+    fn read<'a>(&'a self, file: &'a RemoteFile, spool: &'a mut SpoolFile<'_>) -> BoxFuture<'a, Result<()>> {
         Box::pin(self.read_on(file, spool))
     }
 

@@ -35,7 +35,7 @@ pub(super) async fn download(remote: &mut Remote<'_>, file: &RemoteFile, to: &Pa
 
 /// Reads exactly this version of a file, over as many connections as it takes.
 async fn download_version(remote: &mut Remote<'_>, path: &str, expected: Version, to: &Path) -> Result<()> {
-    let spool = &Mutex::new(Spool::create(to, &remote.server.path(path)).await?);
+    let spool = &Mutex::new(SpoolFile::create(to, &remote.server.path(path)).await?);
     remote.with(|session| async move { read_on(&session, path, expected, &mut *spool.lock().await).await }).await?;
     remote.with(|session| async move { settled(&session, path, expected).await }).await?;
     spool.lock().await.finish().await
@@ -43,12 +43,12 @@ async fn download_version(remote: &mut Remote<'_>, path: &str, expected: Version
 
 /// The beginning of a file: enough to see its columns.
 pub(super) async fn head(remote: &mut Remote<'_>, file: &RemoteFile, to: &Path) -> Result<()> {
-    let spool = &Mutex::new(Spool::create(to, &remote.server.path(&file.path)).await?);
+    let spool = &Mutex::new(SpoolFile::create(to, &remote.server.path(&file.path)).await?);
     remote.with(|session| async move { read_head(&session, file, &mut *spool.lock().await).await }).await?;
     spool.lock().await.finish().await
 }
 
-async fn read_head(session: &Session, file: &RemoteFile, spool: &mut Spool) -> Result<()> {
+async fn read_head(session: &Session, file: &RemoteFile, spool: &mut SpoolFile) -> Result<()> {
     let name = session.name(&file.path);
     let handle = session.answer(&name, session.sftp.open(&file.path)).await?;
     let length = file.version.size.min(u64::from(session.server.limits.chunk)) as usize;
@@ -59,7 +59,7 @@ async fn read_head(session: &Session, file: &RemoteFile, spool: &mut Spool) -> R
 }
 
 /// Reads on from where the spool ends.
-async fn read_on(session: &Session, path: &str, expected: Version, spool: &mut Spool) -> Result<()> {
+async fn read_on(session: &Session, path: &str, expected: Version, spool: &mut SpoolFile) -> Result<()> {
     let (name, limits) = (session.name(path), &session.server.limits);
     let mut handle = session.answer(&name, session.sftp.open(path)).await?;
     unchanged(&name, version(&session.answer(&name, handle.metadata()).await?), expected)?;
@@ -117,13 +117,13 @@ fn unchanged(name: &str, now: Option<Version>, expected: Version) -> Result<()> 
 }
 
 /// The part of a file that is here.
-struct Spool {
+struct SpoolFile {
     file: File,
     length: u64,
     doing: String,
 }
 
-impl Spool {
+impl SpoolFile {
     async fn create(to: &Path, name: &str) -> Result<Self> {
         let doing = format!("keep {name} in {}", to.display());
         let file = File::create(to).await.map_err(|source| SftpError::Spool { doing: doing.clone(), source })?;

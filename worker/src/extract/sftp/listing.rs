@@ -80,7 +80,8 @@ pub(super) async fn list(session: &Session, path: &str, options: &FileOptions) -
         return named(session, path, options).await;
     };
     let mut listing = Listing::default();
-    folder(session, &start, depth, Some(&matcher), options, &mut listing).await?;
+    let wish = Wish { depth, glob: Some(&matcher), options };
+    folder(session, &start, &wish, &mut listing).await?;
     Ok(listing)
 }
 
@@ -101,7 +102,7 @@ async fn named(session: &Session, path: &str, options: &FileOptions) -> Result<L
     let meta = look(session, path).await?;
     let mut listing = Listing::default();
     if meta.file_type().is_some_and(|kind| kind.is_dir()) {
-        folder(session, path, 0, None, options, &mut listing).await?;
+        folder(session, path, &Wish { depth: 0, glob: None, options }, &mut listing).await?;
         return Ok(listing);
     }
     match judge(path, &meta, options) {
@@ -119,21 +120,29 @@ struct Folder {
     level: usize,
 }
 
-/// Every wanted file of a folder, and of the folders below it down to `depth`. Each folder is visited once, however many
-/// links lead to it, and by its own path where there is one. A file or folder below the first one that cannot be read
-/// is left out with the reason.
-async fn folder(
-    session: &Session,
-    start: &str,
+/// Which files of a folder are wanted.
+struct Wish<'a> {
+    /// Levels of folders below the first one that are listed, too.
     depth: usize,
-    glob: Option<&GlobMatcher>,
-    options: &FileOptions,
-    listing: &mut Listing,
-) -> Result<()> {
+    /// `None`: every file is wanted.
+    glob: Option<&'a GlobMatcher>,
+    options: &'a FileOptions,
+}
+
+/// The folders that are still to be listed: first those that have a path of their own, then those that links lead to.
+struct Pending {
+    folders: Vec<Folder>,
+    linked: VecDeque<Folder>,
+}
+
+/// Every wanted file of a folder, and of the folders below it. Each folder is visited once, however many links lead to it,
+/// and by its own path where there is one. A file or folder below the first one that cannot be read is left out with the
+/// reason.
+async fn folder(session: &Session, start: &str, wish: &Wish<'_>, listing: &mut Listing) -> Result<()> {
     let first = Folder { path: start.to_owned(), canonical: canonical(session, start).await?, level: 0 };
-    let (mut folders, mut linked, mut visited) = (vec![first], VecDeque::new(), HashSet::new());
-    let mut entries = 0;
-    while let Some(folder) = folders.pop().or_else(|| linked.pop_front()) {
+    let mut pending = Pending { folders: vec![first], linked: VecDeque::new() };
+    let (mut visited, mut entries) = (HashSet::new(), 0);
+    while let Some(folder) = pending.folders.pop().or_else(|| pending.linked.pop_front()) {
         if !visited.insert(folder.canonical.clone()) {
             continue;
         }
@@ -145,63 +154,75 @@ async fn folder(
             found => found?,
         };
         found.sort_by(|one, other| one.filename().cmp(other.filename()));
-        for entry in found {
+        for entry in &found {
             entries += 1;
             if entries > session.server.limits.entries {
                 return Err(SftpError::too_many(&session.name(start), session.server.limits.entries));
             }
-            // Hidden entries belong to other programs; `.` and `..` are among them.
-            let name = entry.filename().to_string_lossy();
-            if name.starts_with('.') {
-                continue;
-            }
-            let path = join(&folder.path, &name);
-            if name.contains('/') || name.is_empty() {
-                listing.left_out.push((
-                    path,
-                    LeftOutKind::Failed,
-                    "the server lists it under a name that is not a file name".into(),
-                ));
-                continue;
-            }
-            if let Err((path, reason)) = storable(&path) {
-                listing.left_out.push((path, LeftOutKind::Failed, reason));
-                continue;
-            }
-            let is_plain = entry.file_type().is_some_and(|kind| kind.is_file() || kind.is_dir());
-            let meta = if is_plain {
-                entry.metadata()
-            } else {
-                // For a link, or when the server does not report the kind, the target is asked for.
-                match look(session, &path).await {
-                    Err(error) if error.is_of_one_file() => {
-                        listing.left_out.push((path, LeftOutKind::Failed, error.reason()));
-                        continue;
-                    }
-                    meta => meta?,
-                }
-            };
-            if meta.file_type().is_some_and(|kind| kind.is_dir()) {
-                let level = folder.level + 1;
-                match (level <= depth, is_plain) {
-                    (false, _) => {}
-                    (true, true) => folders.push(Folder { canonical: join(&folder.canonical, &name), path, level }),
-                    (true, false) => {
-                        linked.push_back(Folder { canonical: canonical(session, &path).await?, path, level })
-                    }
-                }
-            } else if glob.is_none_or(|glob| glob.is_match(&path)) {
-                match judge(&path, &meta, options) {
-                    Ok(file) => listing.files.push(file),
-                    Err((kind, reason)) => listing.left_out.push((path, kind, reason)),
-                }
-            }
+            take_entry(session, &folder, entry, wish, &mut pending, listing).await?;
         }
     }
     listing.files.sort_by(|one, other| one.path.cmp(&other.path));
     // A file that is listed twice is one file, whose rows would be read twice.
     listing.files.dedup_by(|one, other| one.path == other.path);
     listing.left_out.sort_by(|one, other| one.0.cmp(&other.0));
+    Ok(())
+}
+
+/// Adds an entry of a folder: to the folders that are still to be listed, to the files, or to what is left out.
+async fn take_entry(
+    session: &Session,
+    folder: &Folder,
+    entry: &DirEntry,
+    wish: &Wish<'_>,
+    pending: &mut Pending,
+    listing: &mut Listing,
+) -> Result<()> {
+    // Hidden entries belong to other programs; `.` and `..` are among them.
+    let name = entry.filename().to_string_lossy();
+    if name.starts_with('.') {
+        return Ok(());
+    }
+    let path = join(&folder.path, &name);
+    if name.contains('/') || name.is_empty() {
+        let reason = "the server lists it under a name that is not a file name".into();
+        listing.left_out.push((path, LeftOutKind::Failed, reason));
+        return Ok(());
+    }
+    if let Err((path, reason)) = storable(&path) {
+        listing.left_out.push((path, LeftOutKind::Failed, reason));
+        return Ok(());
+    }
+    let is_plain = entry.file_type().is_some_and(|kind| kind.is_file() || kind.is_dir());
+    let meta = if is_plain {
+        entry.metadata()
+    } else {
+        // For a link, or when the server does not report the kind, the target is asked for.
+        match look(session, &path).await {
+            Err(error) if error.is_of_one_file() => {
+                listing.left_out.push((path, LeftOutKind::Failed, error.reason()));
+                return Ok(());
+            }
+            meta => meta?,
+        }
+    };
+    if meta.file_type().is_some_and(|kind| kind.is_dir()) {
+        let level = folder.level + 1;
+        match (level <= wish.depth, is_plain) {
+            (false, _) => {}
+            (true, true) => {
+                pending.folders.push(Folder { canonical: join(&folder.canonical, &name), path, level });
+            }
+            (true, false) => {
+                pending.linked.push_back(Folder { canonical: canonical(session, &path).await?, path, level });
+            }
+        }
+    } else if wish.glob.is_none_or(|glob| glob.is_match(&path)) {
+        match judge(&path, &meta, wish.options) {
+            Ok(file) => listing.files.push(file),
+            Err((kind, reason)) => listing.left_out.push((path, kind, reason)),
+        }
+    }
     Ok(())
 }
 

@@ -49,7 +49,7 @@ use problem::Problem;
 use row::SheetRow;
 use xlsx::Xlsx;
 
-use crate::input::Spool;
+use crate::input::SpoolFolder;
 
 /// Number of rows and columns that a sheet can have.
 const MAX_ROWS: u32 = 1_048_576;
@@ -151,7 +151,7 @@ impl Workbook {
     }
 
     /// The rows of a sheet. `spool`: where texts are written that are too large for the memory.
-    fn rows(&self, index: usize, spool: &Spool) -> Result<Box<dyn SheetRows>, Problem> {
+    fn rows(&self, index: usize, spool: &SpoolFolder) -> Result<Box<dyn SheetRows>, Problem> {
         match self {
             Self::Xlsx(workbook) => workbook.rows(index, spool),
             Self::Ods(workbook) => workbook.rows(index),

@@ -16,7 +16,7 @@ use crate::frame::read::{FileError, FileSummary, Rows};
 use crate::frame::record_batch::RecordBatch;
 use crate::frame::written_rows::WrittenRows;
 use crate::frame::{BATCH_ROWS, BadRecord, CellKind, MAX_RAW_BYTES};
-use crate::input::{InputFile, Spool, Stamp};
+use crate::input::{InputFile, SpoolFolder, Stamp};
 
 /// Bytes of text after which a batch ends.
 const BATCH_TEXT_BYTES: usize = 1 << 20;
@@ -55,7 +55,7 @@ impl Excel {
             Some(sheet) => (sheet.index, sheet.spool.clone(), None),
             None => {
                 let (chosen, doubt) = choice::only(&workbook, options).map_err(failed)?;
-                (chosen.index, Spool { folder: std::env::temp_dir(), keep_free: 0 }, doubt)
+                (chosen.index, SpoolFolder { folder: std::env::temp_dir(), keep_free: 0 }, doubt)
             }
         };
         let sheet = workbook.sheets().into_iter().nth(index).ok_or_else(|| failed(Problem::cut_off()))?.name;

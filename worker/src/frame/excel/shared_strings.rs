@@ -14,7 +14,7 @@ use super::problem::Problem;
 use super::text::rich_text_into;
 use super::xml::{Token, Xml};
 use crate::error::outage::Outage;
-use crate::input::Spool;
+use crate::input::SpoolFolder;
 
 /// Bytes of texts that are held in memory. More are written to a file.
 const MEMORY_BYTES: usize = 4 << 20;
@@ -95,7 +95,7 @@ struct Spilled {
 
 impl SharedStrings {
     /// Reads the part that has the texts. `spool`: where they are written when they are too large for the memory.
-    pub(super) fn read(mut xml: Xml, spool: &Spool) -> Result<Self, Problem> {
+    pub(super) fn read(mut xml: Xml, spool: &SpoolFolder) -> Result<Self, Problem> {
         let mut strings = Self::default();
         let mut writer = Writer { memory: Vec::new(), file: None, written: 0, next_look: 0, spool };
         let mut text = Vec::new();
@@ -198,7 +198,7 @@ struct Writer<'a> {
     written: u64,
     /// Bytes of `written` at the next look at the free room of the disk.
     next_look: u64,
-    spool: &'a Spool,
+    spool: &'a SpoolFolder,
 }
 
 impl Writer<'_> {
@@ -246,8 +246,8 @@ mod tests {
 
     use super::*;
 
-    fn spool(folder: &Path, keep_free: u64) -> Spool {
-        Spool { folder: folder.to_owned(), keep_free }
+    fn spool(folder: &Path, keep_free: u64) -> SpoolFolder {
+        SpoolFolder { folder: folder.to_owned(), keep_free }
     }
 
     fn xml(count: usize, text: impl Fn(usize) -> String) -> Xml {

@@ -4,7 +4,8 @@
 use elt_shared::explained::Code;
 use elt_shared::json_path::Step;
 
-use super::scan::{Fault, Scanner, is_space};
+use super::scan::{Scanner, is_space};
+use super::scan_errors::Fault;
 use super::text::unescape;
 use crate::frame::read::FileError;
 use crate::frame::window::Window;

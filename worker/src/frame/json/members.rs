@@ -5,7 +5,8 @@ use std::collections::HashMap;
 
 use elt_shared::explained::Code;
 
-use super::scan::{Fault, Scanner, Token, Value};
+use super::scan::{Scanner, Token, Value};
+use super::scan_errors::Fault;
 use super::text::{compact, unescape};
 use crate::frame::CellKind;
 use crate::frame::column_names::{NameError, Names};

@@ -3,7 +3,7 @@
 //! Rows are scanned in place in the window, so that a document of any size is read in the same memory.
 //!
 //! # Layout
-//! - [`scan`]: one value in a piece of text; [`text`]: strings without their escapes
+//! - [`scan`]: one value in a piece of text, [`scan_errors`]: what can be wrong with it; [`text`]: strings without their escapes
 //! - [`members`]: members of objects become cells of columns
 //! - [`cursor`]: walks through a document without keeping it
 //! - [`row_search`]: the member of an object that holds the rows
@@ -17,6 +17,7 @@ mod members;
 mod row_location;
 pub mod row_search;
 mod scan;
+mod scan_errors;
 mod text;
 
 use std::sync::Arc;
@@ -32,7 +33,8 @@ use crate::input::InputFile;
 use cursor::Cursor;
 use members::{Members, Problem, Refused};
 use row_location::RowLayout;
-use scan::{Fault, Scanner};
+use scan::Scanner;
+use scan_errors::{Defect, Fault};
 
 /// Whether a text is one JSON document that PostgreSQL can store as `jsonb`.
 pub(super) fn is_document(text: &[u8]) -> bool {
@@ -287,7 +289,7 @@ struct Mark {
 }
 
 /// The problem of a record whose end is known. `None`: it can be a row.
-fn problem_of(raw: &[u8], defect: Option<scan::Defect>, clean: bool) -> Option<Problem> {
+fn problem_of(raw: &[u8], defect: Option<Defect>, clean: bool) -> Option<Problem> {
     if !clean && let Err(error) = std::str::from_utf8(raw) {
         let at = error.valid_up_to() + 1;
         return Some((Code::InvalidEncoding, format!("byte {at} is not valid text in the file's encoding")));

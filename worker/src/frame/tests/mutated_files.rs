@@ -6,9 +6,9 @@ use elt_shared::config::{FileOptions, FixedColumn, FixedWidth, XmlOptions};
 use zip::write::SimpleFileOptions;
 
 use super::TestFile;
+use crate::damaged_files::{Mutations, files, peak_bytes};
 use crate::frame::{Piece, read};
 use crate::input::{Format, format_of};
-use crate::mutations::{Mutations, files, peak_bytes};
 
 /// Rows after which no more are read of a damaged file, which may repeat one row a million times.
 const MOST_ROWS: usize = 100_000;

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use elt_shared::backoff::{doubled, jittered};
 use elt_shared::config::{Outages, RetryConfig};
 use elt_shared::job::is_private;
 use elt_shared::runs::RunKind;
-use elt_shared::runs::leases::{WAIT_FOR_OUTAGES, WAIT_OF_A_PERSON};
+use elt_shared::runs::backoff::{WAIT_FOR_OUTAGES, WAIT_OF_A_PERSON};
 use elt_shared::store::runs::Run;
 use elt_shared::store::target_outages::Pauses;
 
@@ -35,12 +34,6 @@ pub(super) fn pauses(outage: Outage, retry: &RetryConfig) -> Pauses {
     Pauses { first: rule.first, longest: rule.longest }
 }
 
-/// The pause of a run that tries again by itself, after this many attempts that met an outage before.
-pub(super) fn pause(pauses: Pauses, outages_before: i32) -> Duration {
-    let failures = u32::try_from(outages_before).unwrap_or(0).saturating_add(1);
-    jittered(doubled(pauses.first, pauses.longest, failures))
-}
-
 /// A duration for people: `45 s`, `12 min`, `3 h 20 min`.
 pub(super) fn in_words(duration: Duration) -> String {
     let seconds = duration.as_secs();
@@ -54,6 +47,8 @@ pub(super) fn in_words(duration: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
+    use elt_shared::runs::backoff::outage_pause;
+
     use super::*;
 
     #[test]
@@ -78,7 +73,7 @@ mod tests {
     fn pauses_grow_to_those_of_the_kind_or_to_those_of_the_config() {
         let usual = pauses(Outage::TargetAway, &RetryConfig::default());
         for (before, seconds) in [(0, 2.0), (1, 4.0), (4, 32.0), (5, 60.0), (1_000, 60.0), (-1, 2.0)] {
-            let pause = pause(usual, before).as_secs_f64();
+            let pause = outage_pause(usual, before).as_secs_f64();
             assert!((seconds * 0.75..=seconds * 1.25).contains(&pause), "{before}: {pause}");
         }
         let second = Duration::from_secs(1);

@@ -39,12 +39,12 @@ pub async fn hash_rows(
     present: &[bool],
     folder: &Path,
 ) -> Result<u64, Halt> {
-    let mut spool = Spool::in_folder(folder).map_err(spool_failed)?;
-    read_rows(tx, table, layout, present, &mut spool).await?;
-    let rows = spool.rows;
+    let mut hashes = RowHashFile::in_folder(folder).map_err(spool_failed)?;
+    read_rows(tx, table, layout, present, &mut hashes).await?;
+    let rows = hashes.rows;
     // A hash is not a change by the table's owner, so the owner's triggers must neither see nor refuse it.
     let paused = triggers::pause_updates(tx, table).await?;
-    let unmarked = write_hashes(tx, table, spool.finish().map_err(spool_failed)?).await?;
+    let unmarked = write_hashes(tx, table, hashes.finish().map_err(spool_failed)?).await?;
     triggers::resume(tx, &paused).await?;
     if unmarked > 0 {
         return Err(PipelineError::Target(Explained {
@@ -62,13 +62,13 @@ pub async fn hash_rows(
 }
 
 /// The hashes of the rows, in the order of the rows, in an unnamed file and encoded for binary COPY.
-struct Spool {
+struct RowHashFile {
     file: BufWriter<File>,
     row: Vec<u8>,
     rows: u64,
 }
 
-impl Spool {
+impl RowHashFile {
     fn in_folder(folder: &Path) -> io::Result<Self> {
         let mut file = BufWriter::new(tempfile::tempfile_in(folder)?);
         file.write_all(binary::HEADER)?;
@@ -100,7 +100,7 @@ async fn read_rows(
     table: &TableRef,
     layout: &Layout,
     present: &[bool],
-    spool: &mut Spool,
+    hashes: &mut RowHashFile,
 ) -> Result<(), Halt> {
     let mut hasher = RowHasher::new(layout);
     let columns = layout.columns.iter().zip(present).filter(|(_, present)| **present);
@@ -121,7 +121,7 @@ async fn read_rows(
     sqlx::query(AssertSqlSafe(statement)).execute(&mut *tx).await?;
     let fetch = format!("fetch {ROWS_PER_FETCH} from {CURSOR}");
     loop {
-        let before = spool.rows;
+        let before = hashes.rows;
         let mut rows = sqlx::query(AssertSqlSafe(fetch.clone())).fetch(&mut *tx);
         while let Some(row) = rows.try_next().await? {
             let mut values = Vec::with_capacity(places.len());
@@ -137,9 +137,9 @@ async fn read_rows(
             if place.len() > LONGEST_PLACE {
                 return Err(sqlx::Error::Decode("the place of a row is not a ctid".into()).into());
             }
-            spool.push(row.try_get(0)?, place, hash).map_err(spool_failed)?;
+            hashes.push(row.try_get(0)?, place, hash).map_err(spool_failed)?;
         }
-        if spool.rows == before {
+        if hashes.rows == before {
             break;
         }
     }
@@ -161,14 +161,14 @@ pub(in crate::load) fn delivered(column: &Column) -> String {
 
 /// Writes the hashes into the table, for equal rows only into the first. Returns the number of rows that should have got a
 /// hash and did not.
-async fn write_hashes(tx: &mut PgConnection, table: &TableRef, mut spool: File) -> Result<u64, Halt> {
+async fn write_hashes(tx: &mut PgConnection, table: &TableRef, mut hashes: File) -> Result<u64, Halt> {
     sqlx::raw_sql("create temporary table _elt_adopted (part bigint, place text, hash uuid, n bigint) on commit drop")
         .execute(&mut *tx)
         .await?;
     let mut copy = tx.copy_in_raw("copy pg_temp._elt_adopted from stdin (format binary)").await?;
     let mut chunk = vec![0; 1 << 20];
     loop {
-        let length = spool.read(&mut chunk).map_err(spool_failed)?;
+        let length = hashes.read(&mut chunk).map_err(spool_failed)?;
         if length == 0 {
             break;
         }

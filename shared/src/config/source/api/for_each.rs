@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{ApiSource, template};
+use crate::config::field::Field;
 use crate::config::keys::{Choice, Key, Shape, either};
-use crate::config::reader::Field;
 use crate::config::section::Section;
 
 /// Most values when the config does not say.

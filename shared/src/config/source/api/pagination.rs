@@ -3,8 +3,8 @@
 use super::super::json_path;
 use super::ApiSource;
 use super::template::{PAGE_CURSOR, PAGE_NUMBER, PAGE_OFFSET, PAGE_SIZE};
+use crate::config::field::Field;
 use crate::config::keys::{Choice, Key, Shape, Variant};
-use crate::config::reader::Field;
 use crate::config::section::Section;
 
 /// How to get the next page.

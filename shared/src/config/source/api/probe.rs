@@ -3,8 +3,8 @@
 use super::super::json_path;
 use super::request;
 use super::template::Template;
+use crate::config::field::{Field, Reading};
 use crate::config::keys::{Key, Shape};
-use crate::config::reader::{Field, Reading};
 
 /// A small request that shows whether an API may have something new. It carries the source's token and headers.
 #[derive(Debug, Clone, PartialEq)]

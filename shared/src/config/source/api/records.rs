@@ -3,8 +3,8 @@
 use reqwest::header::HeaderName;
 
 use super::for_each::ForEach;
+use crate::config::field::{Field, Reading};
 use crate::config::keys::{Key, Shape};
-use crate::config::reader::{Field, Reading};
 use crate::config::section::Section;
 use crate::json_path::{JsonPath, Step};
 

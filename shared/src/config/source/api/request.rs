@@ -4,10 +4,10 @@ use reqwest::Url;
 use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 
 use super::template::{self, Template, Values};
+use crate::config::field::{Field, Piece};
 use crate::config::keys::{Choice, Key, Shape};
 use crate::config::mask;
 use crate::config::node::{Scalar, Style};
-use crate::config::reader::{Field, Piece};
 use crate::config::secret_detection::is_secret_parameter;
 use crate::config::section::Section;
 

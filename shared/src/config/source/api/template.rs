@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::config::field::{Field, Piece};
 use crate::config::keys::{either, nearest};
-use crate::config::reader::{Field, Piece};
 
 /// Number of the page that is asked for.
 pub const PAGE_NUMBER: &str = "page.number";

@@ -2,7 +2,7 @@
 
 use super::tar_archives::tar_of;
 use super::{Case, fixture};
-use crate::mutations::{Mutations, files, peak_bytes};
+use crate::damaged_files::{Mutations, files, peak_bytes};
 
 /// Most bytes by which the memory of the process may grow.
 const MOST_GROWN: u64 = 2 << 30;

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::super::error::{HttpError, Result};
-use super::super::request::shown;
+use super::super::url::shown;
 
 /// Seconds for which an assertion is valid.
 const VALID_FOR: i64 = 300;

@@ -17,8 +17,8 @@ use super::super::client::Clients;
 use super::super::error::{HttpError, Result};
 use super::super::fetch::{innermost, unreachable_host};
 use super::super::limits::HttpLimits;
-use super::super::request::{may_see_secrets, shown};
 use super::super::retry::{self, retry_after};
+use super::super::url::{may_see_secrets, shown};
 
 /// Longest time for one request to a token endpoint, its answer included.
 const LONGEST: Duration = Duration::from_secs(30);

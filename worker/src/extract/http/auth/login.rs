@@ -17,8 +17,8 @@ use super::super::body;
 use super::super::cookies::Cookies;
 use super::super::error::{HttpError, Result};
 use super::super::fetch::redirected;
-use super::super::request::{may_see_secrets, parse, shown};
 use super::super::retry::server_time;
+use super::super::url::{may_see_secrets, parse, shown};
 use super::endpoint::{self, Answer, Endpoint, Question, unusable};
 use super::token::Token;
 

@@ -37,7 +37,8 @@ use super::client::Clients;
 use super::cookies::Cookies;
 use super::error::{HttpError, Result};
 use super::limits::HttpLimits;
-use super::request::{Request, shown, with_param};
+use super::request::Request;
+use super::url::{shown, with_param};
 
 /// Shorter secrets of a config are not hidden everywhere, because they may be words of other texts.
 const SHORTEST_HIDDEN: usize = 8;

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::super::body;
 use super::super::error::{HttpError, Result};
-use super::super::request::{parse, shown};
+use super::super::url::{parse, shown};
 use super::assertion;
 use super::endpoint::{self, Answer, Question, unusable};
 use super::token::{LONGEST, Token};

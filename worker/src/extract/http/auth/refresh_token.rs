@@ -19,7 +19,7 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use super::super::error::{HttpError, Result};
-use super::super::request::{parse, shown};
+use super::super::url::{parse, shown};
 use super::endpoint::Endpoint;
 use super::oauth2::{self, Given};
 use super::token::{LONGEST_VALID, Token};

@@ -11,7 +11,8 @@ use sha2::{Digest, Sha256, Sha512};
 use uuid::Uuid;
 
 use super::super::error::{HttpError, Result};
-use super::super::request::{Request, shown};
+use super::super::request::Request;
+use super::super::url::shown;
 
 /// Adds the signature of a request to its headers. Nothing else of the request may change afterwards.
 pub(super) fn sign(config: &SignRequests, request: &mut Request) -> Result<()> {

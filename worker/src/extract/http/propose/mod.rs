@@ -40,7 +40,7 @@ pub use self::written_source::References;
 pub use self::yaml::quoted;
 use super::error::{HttpError, Result};
 use super::fetching::shaped_by;
-use super::request::shown;
+use super::url::shown;
 use super::{ExtractContext, Fetching, HttpLimits, Page, guarded, spool_failed};
 use crate::error::Result as PipelineResult;
 use crate::extract::sample::{FirstRows, first_rows};

@@ -5,7 +5,7 @@ use elt_shared::json_path::JsonPath;
 use elt_shared::runs::{Choice, Confidence};
 
 use super::super::error::{HttpError, Result};
-use super::super::request::shown;
+use super::super::url::shown;
 use super::super::{ExtractContext, Fetching, HttpLimits, Page};
 use super::document::Document;
 use super::paging::Paging;

@@ -35,7 +35,7 @@ use self::refusal::Doing;
 use self::requests::{Ask, LONGEST_PAGE, Requests};
 use super::error::{Result, StoreError};
 use super::limits::StoreLimits;
-use super::spool::Spool;
+use super::spool_file::SpoolFile;
 use super::wanted::Wanted;
 use super::{FileStore, Listing, RemoteFile};
 use crate::extract::http::files::starts_at;
@@ -186,7 +186,7 @@ impl<'a> Bucket<'a> {
         }
     }
 
-    async fn read_on(&self, file: &RemoteFile, spool: &mut Spool<'_>) -> Result<()> {
+    async fn read_on(&self, file: &RemoteFile, spool: &mut SpoolFile<'_>) -> Result<()> {
         let name = self.shown(&file.path);
         if spool.length() > 0 && file.version.tag.is_none() {
             // Nothing would tell that the rest is of another version of the object.
@@ -252,7 +252,7 @@ impl FileStore for Bucket<'_> {
         Box::pin(self.look_at(path))
     }
 
-    fn read<'a>(&'a self, file: &'a RemoteFile, spool: &'a mut Spool<'_>) -> BoxFuture<'a, Result<()>> {
+    fn read<'a>(&'a self, file: &'a RemoteFile, spool: &'a mut SpoolFile<'_>) -> BoxFuture<'a, Result<()>> {
         Box::pin(self.read_on(file, spool))
     }
 

@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use super::answers::{About, Server};
 use super::entries::{self, Entry, Kind};
 use super::names::ByteNames;
-use crate::extract::places::{RemoteFile, Result, Spool, StoreError};
+use crate::extract::places::{RemoteFile, Result, SpoolFile, StoreError};
 use crate::input::Version;
 
 /// Bytes of a file that are read at a time.
@@ -193,7 +193,7 @@ impl Connection {
     }
 
     /// Appends the bytes of a file from the end of `spool` on.
-    pub(super) async fn read(&mut self, file: &RemoteFile, spool: &mut Spool<'_>) -> Result<()> {
+    pub(super) async fn read(&mut self, file: &RemoteFile, spool: &mut SpoolFile<'_>) -> Result<()> {
         let (server, path) = (Arc::clone(&self.server), file.path.as_str());
         if spool.length() > 0 && file.version.modified.is_none() {
             // Nothing would tell that the rest is of another version of the file, which may have the same size.

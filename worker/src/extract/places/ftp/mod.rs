@@ -25,7 +25,7 @@ use tokio::sync::Mutex;
 use self::answers::Server;
 use self::connection::Connection;
 use super::wanted::Wanted;
-use super::{FileStore, Listing, RemoteFile, Result, Spool, StoreError, StoreLimits};
+use super::{FileStore, Listing, RemoteFile, Result, SpoolFile, StoreError, StoreLimits};
 use crate::extract::{ExtractContext, byte_names};
 use crate::input::Version;
 
@@ -104,7 +104,7 @@ impl FileStore for FtpStore<'_> {
         })
     }
 
-    fn read<'a>(&'a self, file: &'a RemoteFile, spool: &'a mut Spool<'_>) -> BoxFuture<'a, Result<()>> {
+    fn read<'a>(&'a self, file: &'a RemoteFile, spool: &'a mut SpoolFile<'_>) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
             let mut connection = self.connection().await?;
             let done = connection.read(file, spool).await;

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::choice::chosen;
 use crate::frame::read::{FileError, FileSummary, open};
 use crate::frame::{CellKind, Piece};
-use crate::input::{InputFile, SheetPlace, Spool};
+use crate::input::{InputFile, SheetPlace, SpoolFolder};
 
 /// Everything that a reader finds in a sheet.
 #[derive(Debug, Default)]
@@ -287,7 +287,7 @@ fn cells_beyond_the_header_reject_their_row() {
     file.sheet = Some(Arc::new(SheetPlace {
         index: 0,
         name: String::new(),
-        spool: Spool { folder: folder.path().to_owned(), keep_free: 0 },
+        spool: SpoolFolder { folder: folder.path().to_owned(), keep_free: 0 },
     }));
     let found = read_input(&file).expect("readable");
     assert_eq!(found.rows.len(), 499);

@@ -14,7 +14,7 @@ use super::serial::Calendar;
 use super::shared_strings::SharedStrings;
 use super::xml::{Token, Xml};
 use super::{MAX_SHEETS, NameRoom, SheetEntry, SheetRows};
-use crate::input::Spool;
+use crate::input::SpoolFolder;
 use sheet::XmlSheet;
 
 /// The end of the type of a relation to the workbook's main part.
@@ -100,7 +100,7 @@ impl Xlsx {
     }
 
     /// The rows of a sheet. `spool`: where its texts are written when they are too large for the memory.
-    pub(super) fn rows(&self, index: usize, spool: &Spool) -> Result<Box<dyn SheetRows>, Problem> {
+    pub(super) fn rows(&self, index: usize, spool: &SpoolFolder) -> Result<Box<dyn SheetRows>, Problem> {
         let strings = match &self.strings {
             Some(part) => SharedStrings::read(self.xml(part)?, spool)?,
             None => SharedStrings::default(),

@@ -4,7 +4,8 @@ use elt_shared::json_path::Step;
 
 use super::GatherError;
 use crate::frame::json::cursor::Cursor;
-use crate::frame::json::scan::{Fault, Scanner, Token, Value};
+use crate::frame::json::scan::{Scanner, Token, Value};
+use crate::frame::json::scan_errors::Fault;
 use crate::frame::json::text::unescape;
 use crate::frame::read::FileError;
 

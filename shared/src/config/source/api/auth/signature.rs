@@ -2,8 +2,8 @@
 
 use super::super::request;
 use super::super::template::{self, Template};
+use crate::config::field::Field;
 use crate::config::keys::{Choice, Key, Shape, either};
-use crate::config::reader::Field;
 use crate::config::section::Section;
 use crate::secret::Secret;
 

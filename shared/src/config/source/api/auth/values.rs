@@ -2,7 +2,7 @@
 
 use reqwest::Url;
 
-use crate::config::reader::{Field, Reading};
+use crate::config::field::{Field, Reading};
 use crate::secret::Secret;
 
 /// An `http://` or `https://` address. `None`: it was reported as a problem.

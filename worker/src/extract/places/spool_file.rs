@@ -46,7 +46,7 @@ impl<'a> Budget<'a> {
 }
 
 /// The part of a file that has arrived.
-pub(in crate::extract) struct Spool<'a> {
+pub(in crate::extract) struct SpoolFile<'a> {
     file: File,
     length: u64,
     enough: Option<u64>,
@@ -57,7 +57,7 @@ pub(in crate::extract) struct Spool<'a> {
     doing: String,
 }
 
-impl<'a> Spool<'a> {
+impl<'a> SpoolFile<'a> {
     /// An empty file at `to`. `enough`: the number of bytes after which no more are wanted.
     pub(super) async fn create(to: &Path, name: &str, enough: Option<u64>, budget: &'a Budget<'a>) -> Result<Self> {
         let doing = format!("keep {name} in {}", to.display());

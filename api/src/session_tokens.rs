@@ -1,4 +1,4 @@
-//! Tokens: signed at login, checked at every request.
+//! The tokens of sessions (JWT): signed at login, checked at every request.
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
