@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::support::loader::Loader;
+use crate::support::loader::{Loader, told};
 
 const PROVENANCE: &str = "provenance: [row, modified, file]\n";
 const ORIGINS: &str = "select id, _elt_file as file, _elt_row as row from";
@@ -155,4 +155,21 @@ async fn a_rejected_row_keeps_the_columns_of_its_path_for_a_replay() {
     assert_eq!((report.rows_inserted, report.rows_quarantined), (1, 1));
     let cells = "select (cells -> 0) ->> 'name' || '=' || ((cells -> 0) ->> 'text') from _elt_quarantine";
     assert_eq!(loader.value(cells).await, "region=north");
+}
+
+#[tokio::test]
+async fn a_name_that_is_not_utf_8_is_a_value_of_its_own() {
+    use std::os::unix::ffi::OsStrExt;
+    let loader = Loader::start().await;
+    for name in [&b"\xf6.csv"[..], b"\xdf.csv", b"\\xf6.csv"] {
+        let path = loader.folder.path().join(std::ffi::OsStr::from_bytes(name));
+        std::fs::write(path, "id\n1\n").expect("written");
+    }
+    let yaml = with_path_columns(&loader, "{name}.csv", "provenance: [file]\n");
+    let report = loader.run("run", &yaml).await.unwrap_or_else(|error| panic!("{}", told(&error)));
+    assert_eq!((report.rows_inserted, report.rows_duplicate), (3, 0), "three different rows");
+    assert_eq!(loader.rows("select name from sales order by name collate \"C\"").await, [r"\\xf6", r"\xdf", r"\xf6"]);
+    assert_eq!(loader.value("select count(distinct _elt_file) from sales").await, "3");
+    let names: std::collections::HashSet<_> = report.files.iter().map(|file| &file.name).collect();
+    assert_eq!(names.len(), 3, "each has a receipt that names it");
 }

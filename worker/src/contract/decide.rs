@@ -9,7 +9,6 @@ use super::cells::Canonical;
 use super::column_limits::ColumnLimit;
 use super::existing_columns::{ExistingColumn, ExistingTable};
 use super::expectations::contract_columns;
-pub use super::expectations::expectations;
 use super::layout::{Column, Layout};
 use super::name_matching::{WantedColumn, assign};
 use super::rules::Rules;

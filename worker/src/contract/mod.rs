@@ -23,7 +23,7 @@ pub mod column_limits;
 pub mod convert;
 pub mod decide;
 pub mod existing_columns;
-mod expectations;
+pub mod expectations;
 pub mod foreign;
 pub mod json;
 pub mod layout;

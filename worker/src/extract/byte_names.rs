@@ -44,15 +44,17 @@ pub(super) fn to_bytes(text: &[u8]) -> Vec<u8> {
     name
 }
 
-/// A name as people see it: a byte that is not UTF-8 as `\xf6`.
+/// A name as people see it: a byte that is not UTF-8 as `\xf6`, and a backslash that could begin such a byte as two. Different
+/// names stay different.
 pub(super) fn shown(name: &str) -> String {
-    if name.chars().all(|c| byte_of(c).is_none()) {
+    if !name.contains("\\x") && name.chars().all(|c| byte_of(c).is_none()) {
         return name.to_owned();
     }
     let mut shown = String::with_capacity(name.len());
     for c in name.chars() {
         match byte_of(c) {
             Some(byte) => shown.push_str(&format!("\\x{byte:02x}")),
+            None if c == '\\' => shown.push_str("\\\\"),
             None => shown.push(c),
         }
     }
@@ -70,6 +72,14 @@ mod tests {
         fn every_name_comes_back(name in proptest::collection::vec(any::<u8>(), 0..40)) {
             prop_assert_eq!(to_bytes(to_text(&name).as_bytes()), name);
         }
+    }
+
+    #[test]
+    fn different_names_are_shown_as_different() {
+        let names: [&[u8]; 6] = [b"\xf6.csv", b"\xdf.csv", b"\\xf6.csv", b"\\\\xf6.csv", b"\\\xf6.csv", b"a\\b.csv"];
+        let shown = names.map(|name| shown(&to_text(name)));
+        let texts = [r"\xf6.csv", r"\xdf.csv", r"\\xf6.csv", r"\\\\xf6.csv", r"\\\xf6.csv", r"a\b.csv"];
+        assert_eq!(shown, texts);
     }
 
     #[test]

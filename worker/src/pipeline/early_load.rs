@@ -16,6 +16,7 @@ use tracing::{Instrument, info_span};
 use super::delivery::Delivery;
 use super::extract_and_load::{Execution, LoadPlan, Purpose};
 use super::first_pass::{Findings, Target, bytes_to_read};
+use crate::contract::expectations::expectations;
 use crate::contract::{Layout, decide};
 use crate::error::{PipelineError, Result};
 use crate::frame::profile::sample::{self, Sample};
@@ -123,7 +124,7 @@ impl Execution<'_> {
         let files = &delivery.extracted.files;
         let bytes = bytes_to_read(files);
         self.context.progress.enter(Stage::Validate, files.len(), Expected { rows: None, bytes });
-        let expectations = decide::expectations(&self.context.config, delivery.known_columns());
+        let expectations = expectations(&self.context.config, delivery.known_columns());
         let (files, stop) = (files.clone(), self.context.stop.clone());
         let sampling = move || sample::first_rows(&files, &expectations, shape::open, &stop);
         let died = |error| PipelineError::Internal(format!("looking at the first rows: {error}"));

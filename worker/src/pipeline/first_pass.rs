@@ -13,8 +13,8 @@ use tracing::{Instrument, info_span};
 use super::delivery::Delivery;
 use super::extract_and_load::{Execution, Purpose};
 use super::refuse_input::{refuse_failed_source, refuse_incomplete_replace};
-use crate::contract::decide;
 use crate::contract::existing_columns::ExistingTable;
+use crate::contract::expectations::expectations;
 use crate::error::{PipelineError, Result};
 use crate::extract::{Extracted, LeftOut, LeftOutKind};
 use crate::frame::profile::{self, Profile};
@@ -103,7 +103,7 @@ impl Execution<'_> {
         progress: &Arc<Progress>,
     ) -> Result<Profile> {
         progress.enter(Stage::Validate, files.len(), Expected { rows: None, bytes: bytes_to_read(files) });
-        let expectations = decide::expectations(&self.context.config, known);
+        let expectations = expectations(&self.context.config, known);
         let (files, stop, progress) = (files.to_vec(), self.context.stop.clone(), Arc::clone(progress));
         let span = tracing::Span::current();
         tokio::task::spawn_blocking(move || {

@@ -1,6 +1,7 @@
 //! One listing of a local source: which of its files are input, and why the others are left out.
 
 use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -13,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::record_end;
 use super::walk::{self, Found, Kind};
 use crate::error::{PipelineError, Result};
-use crate::extract::{ExtractContext, Extracted, LeftOut, LeftOutKind, YoungFiles};
+use crate::extract::{ExtractContext, Extracted, LeftOut, LeftOutKind, YoungFiles, byte_names};
 use crate::humanize;
 use crate::input::{Compression, Format, InputFile, Stamp, format_of, nameable, other_suffix};
 use crate::roots::{OpenError, Opened, Roots};
@@ -278,9 +279,10 @@ impl<'a> Listing<'a> {
         }
     }
 
-    /// A path as people see it, relative to the base folder.
+    /// A path as people see it, relative to the base folder. Different paths stay different.
     fn shown(&self, path: &Path) -> String {
-        path.strip_prefix(self.scope.base).unwrap_or(path).to_string_lossy().into_owned()
+        let path = path.strip_prefix(self.scope.base).unwrap_or(path);
+        byte_names::shown(&byte_names::to_text(path.as_os_str().as_bytes()))
     }
 
     fn missing(&self, path: &Path, error: &std::io::Error) -> PipelineError {
