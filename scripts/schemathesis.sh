@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Sends thousands of odd requests to a fresh `elt up`, as an admin, an analyst, an API token and nobody side by side, and
-# fails on a 5xx and on an answer that /openapi.json does not describe.  Usage: schemathesis.sh [SECONDS]
+# fails on a 5xx and on an answer that /openapi.json does not describe.  Usage: [ELT_BIN=FILE] schemathesis.sh [SECONDS]
+# ELT_BIN is a program that is built already.
 . "$(dirname "$0")/lib.sh"
 
 seconds=${1:-1200}
@@ -10,13 +11,14 @@ if ! command -v schemathesis >/dev/null; then
     "$CARGO_TARGET_DIR/schemathesis/bin/pip" install --quiet schemathesis==4.32.5
     PATH=$CARGO_TARGET_DIR/schemathesis/bin:$PATH
 fi
-cargo build --quiet --package elt
+elt=${ELT_BIN:-$CARGO_TARGET_DIR/debug/elt}
+[ -n "${ELT_BIN:-}" ] || cargo build --quiet --package elt
 
 data=$(mktemp -d "${TMPDIR:-/tmp}/elt-schemathesis.XXXXXX")
 chmod 711 "$data" # as root, elt and its database run as other accounts, which must pass through
 export ELT_ADMIN_PASSWORD=correct-horse-battery ELT_USER_PASSWORD=correct-horse-battery
 export -n DATABASE_URL DATABASE_URL_FILE ELT_TARGET_URL ELT_TARGET_URL_FILE ELT_ADMIN_PASSWORD_FILE ELT_USER_PASSWORD_FILE
-"$CARGO_TARGET_DIR/debug/elt" up --data-dir "$data/elt" --listen 127.0.0.1:0 >"$data/out" 2>&1 &
+"$elt" up --data-dir "$data/elt" --listen 127.0.0.1:0 >"$data/out" 2>&1 &
 up=$!
 finish() {
     kill -TERM "$up" 2>/dev/null && wait "$up" 2>/dev/null
