@@ -280,7 +280,9 @@ fn refuse_endless_work(esk: &[Esk]) -> Result<(), Problem> {
         )));
     }
     if passphrases.flatten().any(is_costly) {
-        return Err(too_much_work("trying its passphrase takes more than 256 MiB of memory, or more than 8 passes over it"));
+        return Err(too_much_work(
+            "trying its passphrase takes more than 256 MiB of memory, or more than 8 passes over it",
+        ));
     }
     Ok(())
 }
