@@ -18,7 +18,7 @@ data=$(mktemp -d "${TMPDIR:-/tmp}/elt-schemathesis.XXXXXX")
 chmod 711 "$data" # as root, elt and its database run as other accounts, which must pass through
 export ELT_ADMIN_PASSWORD=correct-horse-battery ELT_USER_PASSWORD=correct-horse-battery
 # Otherwise most answers to the API token would be that it sends too many requests.
-export ELT_TOKEN_RATE=1000000
+export ELT_TOKEN_RATE=1000000 ELT_FS_ROOTS=$data/in
 export -n DATABASE_URL DATABASE_URL_FILE ELT_TARGET_URL ELT_TARGET_URL_FILE ELT_ADMIN_PASSWORD_FILE ELT_USER_PASSWORD_FILE
 "$elt" up --data-dir "$data/elt" --listen 127.0.0.1:0 >"$data/out" 2>&1 &
 up=$!
@@ -53,11 +53,15 @@ ask() {
 furnish() {
     mkdir "$data/in"
     printf 'id,name\n1,Ann\nx,Bob\n' >"$data/in/orders.csv"
-    local config run schedule
+    local config run schedule state=
     config=$(ask id POST /upload-config application/yaml "{name: orders, on_bad_row: quarantine, output_csv_path: orders.csv,
         sources: [{type: local, path: '$data/in', settle_seconds: 0}], schema: {columns: {id: int64}}, target: {table: orders}}")
     run=$(ask id POST /runs application/json "{\"config_id\":$config}")
-    until [ "$(ask state GET "/runs/$run")" = succeeded ]; do sleep 0.2; done
+    until [ "$state" = succeeded ]; do
+        state=$(ask state GET "/runs/$run")
+        [ "$state" != failed ] || fail "$(cat "$data/elt/elt.log")"
+        sleep 0.2
+    done
     schedule=$(ask id POST /schedules application/json "{\"config_id\":$config,\"cron\":\"0 0 1 1 *\"}")
     ask user PUT /pipelines/orders/shares/user >/dev/null
     ask name PUT /secrets/orders application/json '{"value":"correct-horse","pipelines":["orders"]}' >/dev/null
