@@ -30,6 +30,9 @@ done
 for file in tests/fixtures/archives/*.zip; do
     { printf '\x00'; cat "$file"; } >"$seeds/archives/$(basename "$file")"
 done
+for seed in 4:passphrase.csv.gpg 5:methods.zip.pgp 6:sparse-gnu.tar.xz; do
+    { printf '%b' "\\x0${seed%%:*}"; cat "tests/fixtures/archives/${seed#*:}"; } >"$seeds/archives/${seed#*:}"
+done
 printf '%s' "case when cast(a as numeric) > 1 and b like 'x%' then coalesce(c, 'y') || 1 end" >"$seeds/expressions/case"
 # There the first bytes choose the options.
 for file in tests/corpus/formats/x_*.xml; do

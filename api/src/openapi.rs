@@ -52,9 +52,9 @@ pub fn description() -> OpenApi {
 
 /// Serves the finished description and the page to try it out.
 pub fn docs(mut openapi: OpenApi) -> Router<AppState> {
-    for operation in openapi.paths.paths.values_mut().flat_map(operations) {
+    for (is_get, operation) in openapi.paths.paths.values_mut().flat_map(operations) {
         name_after_resource(operation);
-        describe_problems(operation);
+        describe_problems(is_get, operation);
     }
     Router::from(SwaggerUi::new("/docs").url("/openapi.json", openapi))
         .layer(SetResponseHeaderLayer::overriding(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY))
@@ -79,7 +79,7 @@ const FOR_API_TOKENS: [(&str, &str); 1] = [("429", "The API token has sent too m
 const ALWAYS: [(&str, &str); 1] = [("default", "Any other problem")];
 
 /// Gives every error its real media type, and lists the errors that extractors and layers return.
-fn describe_problems(operation: &mut Operation) {
+fn describe_problems(is_get: bool, operation: &mut Operation) {
     let body = operation.request_body.as_ref().and_then(|body| match body {
         RefOr::T(body) => Some(body),
         RefOr::Ref(_) => None,
@@ -90,7 +90,8 @@ fn describe_problems(operation: &mut Operation) {
     also.extend(FOR_CALLERS.iter().filter(|_| !security.is_empty()));
     // The first of them is for the tokens of logins.
     also.extend(FOR_API_TOKENS.iter().filter(|_| security.len() > 1));
-    also.extend(FOR_ANY_INPUT.iter().filter(|_| has_input));
+    // A `GET` of a user is refused with any parameter that it does not know.
+    also.extend(FOR_ANY_INPUT.iter().filter(|_| has_input || (is_get && !security.is_empty())));
     also.extend(FOR_A_BODY.iter().filter(|_| body.is_some()));
     also.extend(FOR_JSON.iter().filter(|_| body.is_some_and(|body| body.content.contains_key("application/json"))));
     let responses = &mut operation.responses.responses;
@@ -106,8 +107,10 @@ fn describe_problems(operation: &mut Operation) {
     }
 }
 
-fn operations(path: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    [&mut path.get, &mut path.post, &mut path.put, &mut path.patch, &mut path.delete].into_iter().flatten()
+/// The operations of a path, and whether each is its `GET`.
+fn operations(path: &mut PathItem) -> impl Iterator<Item = (bool, &mut Operation)> {
+    let others = [&mut path.post, &mut path.put, &mut path.patch, &mut path.delete].into_iter().flatten();
+    path.get.as_mut().map(|get| (true, get)).into_iter().chain(others.map(|other| (false, other)))
 }
 
 /// Handlers are short names within their resource; clients need one name an operation: `runs_start`.

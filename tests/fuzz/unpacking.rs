@@ -1,4 +1,5 @@
-//! What holds for any bytes as an archive: it is unpacked or refused, and what comes out of it can be read or is refused.
+//! What holds for any bytes as an archive or an encrypted file: it is unpacked or refused, and what comes out of it can be read
+//! or is refused.
 
 use std::sync::Arc;
 
@@ -11,7 +12,10 @@ use elt_worker::roots::Roots;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tokio_util::sync::CancellationToken;
 
-/// Unpacks `bytes` as an archive of this name that lies in the folder of a source.
+/// The password of the encrypted files in `tests/fixtures/archives`.
+const PASSWORD: &str = "open sesame";
+
+/// Unpacks `bytes` as an archive or encrypted file of this name that lies in the folder of a source.
 pub fn archive(name: &str, bytes: &[u8]) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(unpacked(name, bytes));
@@ -22,7 +26,10 @@ async fn unpacked(name: &str, bytes: &[u8]) {
     let (files, spool) = (folder.path().join("in"), folder.path().join("spool"));
     std::fs::create_dir(&files).and_then(|()| std::fs::create_dir(&spool)).expect("folders");
     std::fs::write(files.join(name), bytes).expect("written");
-    let yaml = format!("sources: [{{type: local, path: {files:?}, settle_seconds: 0}}]\ntarget: {{table: t}}\n");
+    let yaml = format!(
+        "sources:\n- {{type: local, path: {files:?}, settle_seconds: 0, pgp: {{passphrase: {PASSWORD}}}, \
+         archive: {{password: {PASSWORD}}}}}\ntarget: {{table: t}}\n"
+    );
     let config = Document::parse(&yaml).and_then(|document| document.pipeline(&NoReferences)).expect("a config").value;
     let context = ExtractContext {
         base: folder.path().to_owned(),

@@ -51,7 +51,15 @@ async fn a_link_opens_its_file_without_a_token_and_nothing_else() {
 #[tokio::test]
 async fn a_link_ends_with_its_session_and_is_made_for_files_of_rows_only() {
     let (app, _) = shared().await;
-    for address in ["/users", "/config/1", "https://example.com/quarantine/export", "/shared-tables/orders/rows", ""] {
+    for address in [
+        "/users",
+        "/config/1",
+        "https://example.com/quarantine/export",
+        "/shared-tables/orders/rows",
+        "/shared-tables/orders/export?filter=name:eq:ä",
+        "/shared-tables/orders/export#x",
+        "",
+    ] {
         let refused = app.post("/downloads").json(json!({ "address": address })).await.problem(400);
         assert_eq!(refused["code"], "invalid_query", "{address}");
     }

@@ -21,6 +21,22 @@ async fn every_operation_has_a_name_of_its_own() {
     assert_eq!(names.len(), operations.len());
 }
 
+#[tokio::test]
+async fn no_part_of_a_schema_forbids_the_members_of_the_other_parts() {
+    let app = TestApp::start_with(|options| options.workers = 0).await;
+    let description = description(&app).await;
+    let schemas = description["components"]["schemas"].as_object().expect("schemas");
+    for (name, schema) in schemas {
+        for part in schema["allOf"].as_array().into_iter().flatten() {
+            let part = match part["$ref"].as_str().and_then(|path| path.rsplit_once('/')) {
+                Some((_, referred)) => &schemas[referred],
+                None => part,
+            };
+            assert_ne!(part["additionalProperties"], false, "no answer fits {name}");
+        }
+    }
+}
+
 /// The dashboard's client is generated from this file. After a change of the API, write it anew with
 /// `UPDATE_OPENAPI=1 cargo test openapi`, then run `npm run api` in `dashboard/`.
 #[tokio::test]

@@ -131,13 +131,15 @@ proptest! {
 }
 
 #[test]
-fn a_damaged_archive_is_unpacked_or_refused() {
+fn a_damaged_archive_or_encrypted_file_is_unpacked_or_refused() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/archives");
-    let bytes = std::fs::read(folder.join("methods.zip")).expect("a fixture");
-    for at in (0..bytes.len()).step_by(bytes.len() / 40) {
-        let mut damaged = bytes.clone();
-        damaged[at] ^= 0xFF;
-        unpacking::archive("f.zip", &damaged);
-        unpacking::archive("f.zip", &bytes[..at]);
+    for (fixture, name) in [("methods.zip", "f.zip"), ("passphrase.csv.gpg", "f.csv.gpg")] {
+        let bytes = std::fs::read(folder.join(fixture)).expect("a fixture");
+        for at in (0..bytes.len()).step_by(bytes.len() / 40) {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 0xFF;
+            unpacking::archive(name, &damaged);
+            unpacking::archive(name, &bytes[..at]);
+        }
     }
 }

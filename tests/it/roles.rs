@@ -382,6 +382,8 @@ async fn every_operation_says_what_it_answers() {
                 responses.contains_key("401") && !LOGINS.contains(&path.as_str()),
                 "{method} {path}: 401"
             );
+            let refuses_unknown_parameters = method == "get" && protected;
+            assert!(!refuses_unknown_parameters || responses.contains_key("400"), "{method} {path}: 400");
         }
     }
     let docs = app.get("/docs/").as_nobody().await;

@@ -4,6 +4,7 @@ use axum::Json as JsonAnswer;
 use axum::extract::State;
 use axum::http::Uri;
 use chrono::{DateTime, Utc};
+use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -51,6 +52,10 @@ async fn create(
             "address is the path and query of an export, such as /quarantine/export?run_id=…",
         ));
     }
+    if !is_as_browsers_ask(&address) {
+        let detail = "address is spelled in another way than a browser asks for it: encode it as `new URL()` does";
+        return Err(Error::invalid_query(detail));
+    }
     let signed = state.tokens.ticket(caller.session()?, &address, Utc::now());
     let (ticket, expires_at) = signed.map_err(|error| Error::internal("sign a ticket", error))?;
     Ok(JsonAnswer(DownloadLink { address: ticket::with(&address, &ticket), expires_at }))
@@ -67,6 +72,16 @@ fn is_of_rows(address: &str) -> bool {
         ["shared-tables", _, "export"] | ["runs", _, "csv"] | ["quarantine", "export"] | ["data-view"]
     );
     is_relative && !has_ticket && is_export
+}
+
+/// Whether a browser asks for an address as it is written. A ticket opens one spelling, so a link to another one, such as
+/// with letters beyond ASCII, quotes, a fragment or `..`, would never open.
+fn is_as_browsers_ask(address: &str) -> bool {
+    let url = Url::parse(&format!("http://localhost{address}"));
+    url.is_ok_and(|url| {
+        let path = url.path();
+        url.query().map_or_else(|| path.to_owned(), |query| format!("{path}?{query}")) == address
+    })
 }
 
 #[cfg(test)]
@@ -93,6 +108,26 @@ mod tests {
             "",
         ] {
             assert!(!is_of_rows(address), "{address}");
+        }
+    }
+
+    #[test]
+    fn a_ticket_is_for_an_address_that_a_browser_asks_for_as_it_is_written() {
+        for address in [
+            "/shared-tables/orders%20of%20x/export?format=csv&filter=name:contains:%27",
+            "/runs/0198a1f0-0000-7000-8000-000000000001/csv",
+            "/quarantine/export?",
+        ] {
+            assert!(is_as_browsers_ask(address), "{address}");
+        }
+        for address in [
+            "/shared-tables/größe/export",
+            "/shared-tables/%2e%2e/export",
+            "/shared-tables/orders/export#rows",
+            "/shared-tables/orders/export?filter=name:eq:ä",
+            "/shared-tables/orders/export?filter=name:contains:'",
+        ] {
+            assert!(is_of_rows(address) && !is_as_browsers_ask(address), "{address}");
         }
     }
 }

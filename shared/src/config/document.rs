@@ -91,14 +91,15 @@ impl Document {
         reader.finish(address)
     }
 
-    /// The pipeline's name: `name`, else the target table's, fit for one line.
+    /// The pipeline's name: `name`, else the target table's, fit for one line and for an address.
     pub fn name(&self) -> String {
         let text = |node: Option<&Node>| {
             node.and_then(Node::scalar).map(|scalar| scalar.text.replace(is_invisible, "").trim().to_owned())
         };
-        let name = text(self.root.get("name")).filter(|name| !name.is_empty());
+        let is_name = |name: &String| !name.is_empty() && !pipeline::is_dot_segment(name);
+        let name = text(self.root.get("name")).filter(is_name);
         let table = || text(self.root.get("target").and_then(|target| target.get("table")));
-        let name = name.or_else(table).filter(|name| !name.is_empty()).unwrap_or_else(|| "raw_data".to_owned());
+        let name = name.or_else(table).filter(is_name).unwrap_or_else(|| "raw_data".to_owned());
         name.chars().take(pipeline::MAX_NAME).collect()
     }
 

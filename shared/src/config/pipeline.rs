@@ -248,7 +248,16 @@ fn name(root: &Section<'_>) -> Option<String> {
     if name.chars().count() > MAX_NAME || name.contains(is_invisible) {
         field.problem(format!("expected at most {MAX_NAME} characters on one line, none of them invisible"));
     }
+    if is_dot_segment(&name) {
+        field.problem("expected a name other than `.` and `..`, which browsers take out of addresses");
+    }
     Some(name)
+}
+
+/// Whether a name is one that browsers and proxies resolve in an address, also when its dots are encoded:
+/// `/pipelines/../pause` is `/pause`, which pauses every pipeline.
+pub(super) fn is_dot_segment(name: &str) -> bool {
+    matches!(name, "." | "..")
 }
 
 fn on_bad_row(root: &Section<'_>, on_mismatch: Option<OnBadRow>) -> Option<OnBadRow> {

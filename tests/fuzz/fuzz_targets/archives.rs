@@ -1,4 +1,4 @@
-//! Any bytes as an archive. Nothing panics.
+//! Any bytes as an archive or an encrypted file. Nothing panics.
 
 #![no_main]
 
@@ -7,7 +7,8 @@ mod unpacking;
 
 use libfuzzer_sys::fuzz_target;
 
-const NAMES: [&str; 4] = ["f.zip", "f.tar", "f.tar.gz", "f.tar.zst"];
+const NAMES: [&str; 8] =
+    ["f.zip", "f.tar", "f.tar.gz", "f.tar.zst", "f.csv.gpg", "f.zip.pgp", "f.tar.xz", "f.tar.bz2"];
 
 fuzz_target!(|input: (u8, &[u8])| {
     let (choice, bytes) = input;

@@ -23,7 +23,7 @@ const MOST_NAME: usize = 100;
 const MOST_BYTES: usize = 16_000;
 
 /// What a saved filter shows.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SavedView {
     /// Conditions as `filter` of the rows takes them, each `column:op:value`.
@@ -42,15 +42,19 @@ pub struct SavedView {
 pub struct SavedFilterView {
     /// Unique for the user and the pipeline.
     name: String,
-    #[serde(flatten)]
-    view: SavedView,
+    /// Conditions as `filter` of the rows takes them, each `column:op:value`.
+    filter: Vec<String>,
+    /// Columns to sort by, as `sort` of the rows takes them.
+    sort: Option<String>,
+    /// Columns that are not shown.
+    hide: Vec<String>,
     saved_at: DateTime<Utc>,
 }
 
 impl From<SavedFilter> for SavedFilterView {
     fn from(saved: SavedFilter) -> Self {
         let TableView { filter, sort, hide } = saved.view.0;
-        Self { name: saved.name, view: SavedView { filter, sort, hide }, saved_at: saved.saved_at }
+        Self { name: saved.name, filter, sort, hide, saved_at: saved.saved_at }
     }
 }
 

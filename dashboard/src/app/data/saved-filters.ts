@@ -84,8 +84,8 @@ export class SavedFilters {
       this.chosen.emit({ sort: undefined, conditions: [], hidden: [] });
       return;
     }
-    const conditions = (one.filter ?? []).map(conditionOf).filter((condition) => condition !== undefined);
-    this.chosen.emit({ sort: one.sort ?? undefined, conditions, hidden: one.hide ?? [] });
+    const conditions = one.filter.map(conditionOf).filter((condition) => condition !== undefined);
+    this.chosen.emit({ sort: one.sort ?? undefined, conditions, hidden: one.hide });
   }
 
   protected save(): void {
@@ -120,5 +120,5 @@ export class SavedFilters {
 }
 
 function textOf({ sort, filter, hide }: Pick<SavedFilterView, 'sort' | 'filter' | 'hide'>): string {
-  return JSON.stringify([sort ?? null, filter ?? [], [...(hide ?? [])].sort()]);
+  return JSON.stringify([sort ?? null, filter, [...hide].sort()]);
 }

@@ -37,6 +37,20 @@ fn a_name_that_would_look_like_another_is_refused() {
 }
 
 #[test]
+fn a_name_that_leads_an_address_elsewhere_is_refused() {
+    for name in [".", "..", " .. "] {
+        let document = Document::parse(&with(&format!("name: '{name}'\n"))).expect(name);
+        let problems = document.pipeline(&NoReferences).expect_err(name).to_string();
+        assert!(problems.contains("expected a name other than `.` and `..`"), "{name:?}: {problems}");
+        // A config that cannot run is kept as well, under a name that its pipeline can be asked for by.
+        assert!(!document.name().starts_with('.'), "{name:?}: {}", document.name());
+    }
+    let unnamed = Document::parse("target: {table: ..}\n").expect("a document");
+    assert_eq!(unnamed.name(), "raw_data");
+    assert!(Document::parse(&with("name: '...'\n")).expect("a name").pipeline(&NoReferences).is_ok());
+}
+
+#[test]
 fn only_one_mapping_is_a_config() {
     refused("- a\n- b\n", "Invalid YAML: expected a mapping of keys to values, found a list at line 1 column 1");
     refused("hello\n", "Invalid YAML: expected a mapping of keys to values, found a text at line 1 column 1");

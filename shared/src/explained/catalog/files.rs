@@ -157,7 +157,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         code: Code::PgpBroken,
         happened: "A file cannot be decrypted.",
         why: "It was damaged, cut off or changed on its way, which the integrity check of OpenPGP finds, or it is something \
-            else than its suffix says.",
+            else than its suffix says. A file that asks for hours of work or gigabytes of memory before it opens is refused \
+            as well, because such files are made to harm.",
         next_step: "Copy the file again. If that does not help, ask its sender to encrypt it again.",
         example: "orders.csv.pgp: it cannot be decrypted: it was damaged, cut off or changed on its way, or it is not a file \
             of OpenPGP",

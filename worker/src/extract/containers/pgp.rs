@@ -10,7 +10,7 @@ use pgp::composed::{
     DecryptionOptions, Deserializable, Edata, Esk, Message, SignedPublicKey, SignedSecretKey, TheRing,
 };
 use pgp::errors::Error;
-use pgp::types::{Password, Seipdv1ReadMode};
+use pgp::types::{Password, Seipdv1ReadMode, StringToKey};
 
 use super::meter::{Allowance, Allowed};
 use super::problem::{Halt, Problem};
@@ -24,6 +24,14 @@ pub(super) const NO_KEYS: &str =
 const KEY_BYTES: u64 = 1 << 20;
 /// Most bytes of what comes before the contents of a message: one encrypted key for each reader.
 const HEAD_BYTES: u64 = 4 << 20;
+/// Most encrypted keys of a message. Each is tried with a private key when it does not say for whom it is.
+const MOST_KEYS: usize = 1_000;
+/// Most passphrases of a message. Each may take a tenth of a second to try.
+const MOST_PASSPHRASES: usize = 16;
+/// The largest memory that trying a passphrase may take, as a power of two in KiB: 256 MiB.
+const ARGON2_MEMORY: u8 = 18;
+/// Most passes over that memory.
+const ARGON2_PASSES: u8 = 8;
 /// Layers around the contents of a message: signatures and compressions.
 const LAYERS: usize = 4;
 
@@ -87,6 +95,7 @@ impl Keys {
                 "Let the sender encrypt it with a program that is younger than 2003; every GnuPG from 2.2.8 on protects.",
             ));
         }
+        refuse_endless_work(esk)?;
         let readers = readers(esk);
         let options = DecryptionOptions::new().enable_gnupg_aead().set_seipdv1_read_mode(Seipdv1ReadMode::Streaming);
         let empty = Password::empty();
@@ -253,6 +262,34 @@ fn unlock(key: &mut SignedSecretKey, passphrase: Option<&Password>) -> Result<()
             "Write the right passphrase in the source.",
         )),
     }
+}
+
+/// Refuses a message whose head asks for hours of work, or for gigabytes, before its contents are known to be for us.
+fn refuse_endless_work(esk: &[Esk]) -> Result<(), Problem> {
+    let passphrases = esk.iter().filter_map(|esk| match esk {
+        Esk::SymKeyEncryptedSessionKey(key) => Some(key.s2k()),
+        Esk::PublicKeyEncryptedSessionKey(_) => None,
+    });
+    let is_costly = |s2k: &StringToKey| match s2k {
+        StringToKey::Argon2 { t, m_enc, .. } => *m_enc > ARGON2_MEMORY || *t > ARGON2_PASSES,
+        _ => false,
+    };
+    if esk.len() > MOST_KEYS || passphrases.clone().count() > MOST_PASSPHRASES {
+        return Err(too_much_work(&format!(
+            "it is encrypted for more than {MOST_KEYS} keys, or with more than {MOST_PASSPHRASES} passphrases"
+        )));
+    }
+    if passphrases.flatten().any(is_costly) {
+        return Err(too_much_work(
+            "trying its passphrase takes more than 256 MiB of memory, or more than 8 passes over it",
+        ));
+    }
+    Ok(())
+}
+
+fn too_much_work(reason: &str) -> Problem {
+    let next_step = "Find out who made the file, and let the sender encrypt it with your public key.";
+    Problem::new(Code::PgpBroken, reason, next_step)
 }
 
 /// The ids of the keys that a message is encrypted for, as people write them.

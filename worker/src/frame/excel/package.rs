@@ -3,7 +3,7 @@
 //! The directory is read here and not by a zip library, because its sizes come from the file and must not decide how much
 //! memory is reserved, and because a part is read while the rest of the workbook stays open.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::os::unix::fs::FileExt;
@@ -33,7 +33,7 @@ const DEFLATED: u16 = 8;
 #[derive(Debug)]
 pub(super) struct Package {
     file: Arc<File>,
-    parts: HashMap<String, Part>,
+    parts: BTreeMap<String, Part>,
 }
 
 /// The place of one part.
@@ -59,7 +59,7 @@ impl Package {
             return Err(Problem::too_large(format!("it has more than {MAX_PARTS} parts")));
         }
         let bytes = read_at(file, directory.start, directory.bytes)?;
-        let mut parts = HashMap::new();
+        let mut parts = BTreeMap::new();
         let mut rest = bytes.as_slice();
         for _ in 0..directory.entries {
             let (name, part, next) = entry(rest).ok_or_else(Problem::cut_off)?;
@@ -74,7 +74,7 @@ impl Package {
         self.parts.values().map(|part| part.size).fold(0, u64::saturating_add)
     }
 
-    /// Names of all parts.
+    /// Names of all parts, always in the same order, so that a workbook with several faults is refused for the same one.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.parts.keys().map(String::as_str)
     }

@@ -112,6 +112,28 @@ fn what_is_not_protected_is_refused() {
     assert_eq!(rsa().code("a.csv.pgp", &stripped), "pgp_unprotected");
 }
 
+#[test]
+fn a_message_that_asks_for_hours_of_work_is_refused_before_it_is_done() {
+    let cases = [with(keys(None, Some("open sesame"), None)), rsa()];
+    let message = fixture("passphrase.csv.gpg");
+    // A passphrase over which 62 MiB are hashed, one that Argon2 reads 32 times into 2 GiB, and a key for anybody.
+    let hashed: &[u8] = &[0xC3, 13, 4, 9, 3, 8, 1, 2, 3, 4, 5, 6, 7, 8, 0xFF];
+    let argon2: &[u8] = &[0xC3, 22, 4, 9, 4, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 32, 4, 21];
+    let anybody: &[u8] = &[0xC1, 13, 3, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 1];
+    for (head, times, expected) in [
+        (hashed, 16, "more than 16 passphrases"),
+        (argon2, 1, "more than 256 MiB of memory"),
+        (anybody, 1_000, "more than 1000 keys"),
+    ] {
+        let hostile = [head.repeat(times), message.clone()].concat();
+        for case in &cases {
+            let problem = case.open("a.csv.gpg", &hostile).expect_err(expected);
+            assert_eq!(problem.code.as_str(), "pgp_broken");
+            assert!(problem.reason.contains(expected), "{expected}: {}", problem.reason);
+        }
+    }
+}
+
 /// Position of the first packet with this tag in a message whose packets are not armored.
 fn packet(bytes: &[u8], tag: u8) -> usize {
     let mut at = 0;

@@ -63,6 +63,29 @@ fn parts_that_are_larger_than_they_say_are_refused() {
 }
 
 #[test]
+fn a_workbook_with_several_faults_is_always_refused_for_the_same_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("many.xlsb");
+    let mut zip = zip::ZipWriter::new(std::fs::File::create(&file).expect("a file"));
+    for name in ["xl/workbook.bin", "a", "b", "c", "d", "e", "f", "g"] {
+        let stored = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+        zip.start_file(name, stored).and_then(|()| zip.write_all(b"0123456789").map_err(Into::into)).expect("written");
+    }
+    zip.finish().expect("written");
+    let mut bytes = std::fs::read(&file).expect("a file");
+    // The way in which every part is compressed becomes an unknown one, and the message about it names the part.
+    let directory = memchr::memmem::find(&bytes, b"PK\x01\x02").expect("a directory");
+    for at in memchr::memmem::find_iter(&bytes.clone()[directory..], b"PK\x01\x02") {
+        bytes[directory + at + 10] = 99;
+    }
+    std::fs::write(&file, &bytes).expect("written");
+    for _ in 0..20 {
+        let error = read_input(&input(file.clone(), ExcelOptions::default())).expect_err("it is damaged");
+        assert!(error.message.contains("its part \"a\""), "{error}");
+    }
+}
+
+#[test]
 fn repeated_cells_and_rows_of_an_ods_are_bounded() {
     let folder = tempfile::tempdir().expect("a folder");
     let read = |body: &str| {
