@@ -75,7 +75,7 @@ async fn columns_that_only_all_rows_show_lead_to_a_second_load() {
 /// Rows far behind the first ones change the type of a column. The file has more bytes than are looked at.
 #[tokio::test]
 async fn a_late_row_of_a_large_file_changes_a_type() {
-    let mut loader = early().await;
+    let loader = early().await;
     let rows: String = (0..300_000).map(|id| format!("{id},name {id}\n")).collect();
     loader.folder.write("1.csv", format!("id,name\n{rows}12 EUR,the last\n"));
     let report = loader.load("t", "").await;
@@ -147,10 +147,13 @@ async fn rows_that_break_the_contract_are_rejected_once() {
     for file in 0..8 {
         loader.folder.write(&format!("{file}.csv"), format!("id,name\n{file},Grace\n,Nobody\n"));
     }
-    let schema = "schema: {columns: [{name: id, type: integer, nullable: false}]}\n";
+    let schema = "schema: {columns: {id: {type: integer, nullable: false}}}\n";
     let (report, _) = both(&mut loader, schema).await;
     assert_eq!((report.rows_inserted, report.rows_quarantined), (8, 8));
-    assert_eq!(loader.value("select count(*) from _elt_quarantine where table_name like '%t' ").await, "8");
+    assert_eq!(
+        loader.value("select count(*) from _elt_quarantine where table_name = 't' or table_name like '%.t'").await,
+        "8"
+    );
     loader.early_load_bytes = 0;
     let error = loader.fail("u", &format!("{schema}on_bad_row: fail")).await;
     assert_eq!(error.code().as_str(), "bad_row");

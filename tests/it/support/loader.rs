@@ -14,7 +14,7 @@ use elt_shared::store::{self, Limits};
 use elt_worker::error::PipelineError;
 use elt_worker::extract::containers::UnpackLimits;
 use elt_worker::pipeline;
-use elt_worker::run_context::{HashMemory, RunContext};
+use elt_worker::run_context::{EARLY_LOAD_BYTES, HashMemory, RunContext};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgPool};
 use tokio_util::sync::CancellationToken;
@@ -61,7 +61,7 @@ impl Loader {
             data: Folder::new(),
             databases,
             memory: HashMemory::default(),
-            early_load_bytes: 0,
+            early_load_bytes: EARLY_LOAD_BYTES,
             unpack: UnpackLimits::default(),
             always_reads: true,
         }

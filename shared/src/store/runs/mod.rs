@@ -9,7 +9,7 @@
 //! - [`requeue`]: sending a run from its attempt back to the queue
 //! - [`waiting`]: runs that wait for something that is away, or for another run
 //! - [`parts`](mod@parts): runs that make a run for each of their tables
-//! - [`turn`]: when the run of a window may load
+//! - [`backfill_turn`]: when the run of a window may load
 //! - [`end`]: ending a run, and asking it to end
 //! - [`mod@failed`]: failed runs that may be retried together
 //! - [`sweep`]: finding runs that no process takes care of any more

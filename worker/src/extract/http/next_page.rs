@@ -21,6 +21,10 @@ const MORE_PAGES: &str = "Raise `max_pages` if there are that many pages; otherw
 const OTHER_PARAM: &str = "Correct `param` of `pagination` to the query parameter that the API reads, or take `pagination` \
                            out if the API sends all rows at once.";
 
+/// Next step when a numbered page repeats one that others came after.
+const OTHER_PAGING: &str = "Let `pagination` follow a cursor or links if the API has them, because page numbers alone do not show \
+                            where the rows of this API end.";
+
 /// Next step when an answer names a page that was read before.
 const OTHER_NEXT: &str =
     "Correct `pagination`: `cursor_path` and `cursor_param`, and `next_is: link` if the API names links.";
@@ -277,12 +281,14 @@ impl<'a> Pages<'a> {
         if repeats_last && self.rows.len() > 1 {
             return Ok(Next::Repeated);
         }
-        let reason = if repeats_last {
-            format!("page {number} repeats page {}: the API ignores its page parameter `{param}`", number - 1)
-        } else {
-            format!("page {number} repeats an earlier page; does the API know `{param}`?")
-        };
-        Err(self.endless(reason, OTHER_PARAM))
+        if repeats_last {
+            let reason =
+                format!("page {number} repeats page {}: the API ignores its page parameter `{param}`", number - 1);
+            return Err(self.endless(reason, OTHER_PARAM));
+        }
+        let reason =
+            format!("page {number} has the rows of an earlier page again: the API begins anew after its last page");
+        Err(self.endless(reason, OTHER_PAGING))
     }
 
     fn after_cursor(&mut self, turn: &Turn<'_>, param: Option<&str>, next_is: Option<NextIs>) -> Result<Next> {

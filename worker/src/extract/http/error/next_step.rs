@@ -80,7 +80,10 @@ impl HttpError {
             Self::NotJson { .. } => {
                 "Open the URL with the same token: it must answer with JSON, not with a web or login page."
             }
-            Self::Redirect { .. } => "Write the final address in `url`.",
+            Self::Redirect { .. } => {
+                "Write the final address in `url`. If the API redirects to the same address again and again, it may want a \
+                 login: write it in `auth`."
+            }
             Self::NothingThere { after_rows: true, .. } => {
                 "Look at what the API answers there, which may be an error: the pages before had rows at that path. Then retry \
                  the run."
@@ -103,7 +106,8 @@ impl HttpError {
                 "Look at what the API answers to the query, and correct it. Retry the run once there is no error."
             }
             Self::NotReady { .. } | Self::NeverReady { .. } => {
-                "Retry the run once the API has made the data, or raise `ready_seconds` of the source if that takes longer."
+                "Retry the run once the API has made the data, or raise `ready_seconds` of the source if that takes longer. If \
+                 the API names another address for the data, such as in the header `Location`, write that one in `url`."
             }
             Self::Partial { .. } => "Take a `Range` header out of `headers`, or ask the API for whole answers.",
             Self::BadLink { .. } => "Check `pagination`, and what the API answers there.",
