@@ -84,7 +84,9 @@ impl Execution<'_> {
         if is_right {
             return Ok(Some(Early { findings, loaded: Some(loaded?) }));
         }
-        tracing::info!("the first rows did not show the columns of all rows: loading from the beginning");
+        tracing::info!(
+            "all rows show other columns than the first ones, or a file cannot be read: loading from the beginning"
+        );
         Ok(Some(Early { findings, loaded: None }))
     }
 
