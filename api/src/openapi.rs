@@ -90,7 +90,7 @@ fn describe_problems(is_get: bool, operation: &mut Operation) {
     also.extend(FOR_CALLERS.iter().filter(|_| !security.is_empty()));
     // The first of them is for the tokens of logins.
     also.extend(FOR_API_TOKENS.iter().filter(|_| security.len() > 1));
-    // A `GET` of a user is refused with any parameter that it does not know.
+    // Every `GET` that needs a login or token refuses parameters that it does not know, also when it has none itself.
     also.extend(FOR_ANY_INPUT.iter().filter(|_| has_input || (is_get && !security.is_empty())));
     also.extend(FOR_A_BODY.iter().filter(|_| body.is_some()));
     also.extend(FOR_JSON.iter().filter(|_| body.is_some_and(|body| body.content.contains_key("application/json"))));

@@ -1,4 +1,4 @@
-//! The free room of disks, and writes that find none.
+//! The free room of disks, and whether a write failed because there was too little.
 
 use std::io;
 use std::path::Path;

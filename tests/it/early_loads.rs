@@ -130,7 +130,7 @@ async fn a_table_that_exists_gets_only_what_is_new() {
         loader.folder.write("0.csv", "id,name\n100,Ada\n");
         let report = loader.load("t", more).await;
         assert_eq!((report.rows_read, loader.count("t").await), (8, rows), "{more}");
-        // The fifth file that is looked at is none of the four: it widens the column of the table.
+        // `7.csv` is not among the four files that are looked at (0, 2, 4 and 6). It widens the column of the table.
         loader.folder.write("7.csv", "id,name\nseven,Grace\n");
         if more.is_empty() {
             let report = loader.load("t", more).await;
@@ -140,7 +140,8 @@ async fn a_table_that_exists_gets_only_what_is_new() {
     }
 }
 
-/// Rejected rows are counted once, and a rule that forbids the run is what fails it, although the load failed first.
+/// A rejected row of an early load is counted once. With `on_bad_row: fail` the run ends with `bad_row`, also when the early load
+/// fails before the first pass has ended.
 #[tokio::test]
 async fn rows_that_break_the_contract_are_rejected_once() {
     let mut loader = early().await;
@@ -157,6 +158,36 @@ async fn rows_that_break_the_contract_are_rejected_once() {
     loader.early_load_bytes = 0;
     let error = loader.fail("u", &format!("{schema}on_bad_row: fail")).await;
     assert_eq!(error.code().as_str(), "bad_row");
+}
+
+/// Rows that only the table refuses are found by the early load, and left out at the next try.
+#[tokio::test]
+async fn rows_that_the_table_refuses_are_quarantined() {
+    let loader = early().await;
+    loader.sql("create table t (id bigint check (id <> 3), name text)").await;
+    for file in 0..8 {
+        loader.folder.write(&format!("{file}.csv"), format!("id,name\n{file},Grace\n"));
+    }
+    let report = loader.load("t", "").await;
+    assert_eq!((report.rows_inserted, report.rows_quarantined, loader.count("t").await), (7, 1, 7));
+    assert_eq!(loader.value("select file like '%3.csv' and code = 'check' from _elt_quarantine").await, "true");
+}
+
+/// The early load has rejected rows by then, which nobody has judged by the right columns.
+#[tokio::test]
+async fn a_run_that_the_first_pass_fails_reports_no_rejected_rows() {
+    let loader = early().await;
+    for file in 0..8 {
+        loader.folder.write(&format!("{file}.csv"), format!("id\n{file}\nnull\n"));
+    }
+    loader.folder.write("7.csv", "id,more\n7,1\n");
+    let schema = "schema: {columns: {id: {type: integer, nullable: false}}, on_extra_column: fail}\n";
+    let context = loader.begin("run", &loader.yaml("t", schema)).await;
+    let error = loader.execute(&context).await.expect_err("a column that the schema does not name");
+    assert_eq!((error.code().as_str(), makes(&loader).await.as_str()), ("extra_column", "1"));
+    let snapshot = context.progress.snapshot();
+    assert_eq!((snapshot.rejected, snapshot.progress.rows_sent), (None, 0));
+    assert_eq!(snapshot.progress.stage, elt_shared::runs::Stage::Validate);
 }
 
 /// A stop ends both passes, and leaves nothing.

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 /// A source of damages. Equal seeds give equal damages.
-pub(crate) struct Mutations(u64);
+pub(crate) struct DamageGenerator(u64);
 
-impl Mutations {
+impl DamageGenerator {
     pub(crate) fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
     }

@@ -16,6 +16,8 @@ pub struct Progress {
     rows_read: AtomicU64,
     bytes_read: AtomicU64,
     rows_sent: AtomicU64,
+    /// Raised with everything that is read, also by a pass whose counts are not shown.
+    activity: Arc<AtomicU64>,
     commit_sent: AtomicBool,
     place: Mutex<Place>,
     /// When the stage began, and how long the earlier ones took.
@@ -93,6 +95,7 @@ impl Default for Progress {
             rows_read: AtomicU64::new(0),
             bytes_read: AtomicU64::new(0),
             rows_sent: AtomicU64::new(0),
+            activity: Arc::default(),
             commit_sent: AtomicBool::new(false),
             place: Mutex::new(place),
             rejections: Mutex::default(),
@@ -104,12 +107,24 @@ impl Default for Progress {
 }
 
 impl Progress {
-    /// A stage begins: its counts start at zero. A run that reads or loads its files again forgets the rows it rejected
-    /// before, because it rejects them again.
+    /// The progress of a pass that runs beside the one that people see. Its counts are not shown, but the run is not silent while
+    /// it reads.
+    pub fn beside(&self) -> Self {
+        Self { activity: Arc::clone(&self.activity), ..Self::default() }
+    }
+
+    /// A number that is another one when something was read since.
+    pub fn activity(&self) -> u64 {
+        self.activity.load(Ordering::Relaxed)
+    }
+
+    /// A stage begins: its counts start at zero. A run that reads or loads its files again forgets the rows it rejected and sent
+    /// before, because it does so again.
     pub fn enter(&self, stage: Stage, files: usize, expected: Expected) {
-        if matches!(stage, Stage::Extract | Stage::Load) {
+        if matches!(stage, Stage::Extract | Stage::Validate | Stage::Load) {
             *self.rejections() = Rejections::default();
             self.note_checks(Vec::new());
+            self.rows_sent.store(0, Ordering::Relaxed);
         }
         let place = Place { stage, files, files_done: 0, file: None, expected };
         let before = std::mem::replace(&mut *self.place(), place);
@@ -164,6 +179,7 @@ impl Progress {
 
     /// Rows and bytes were read.
     pub fn read(&self, rows: u64, bytes: u64) {
+        self.activity.fetch_add(1, Ordering::Relaxed);
         self.rows_read.fetch_add(rows, Ordering::Relaxed);
         self.bytes_read.fetch_add(bytes, Ordering::Relaxed);
     }

@@ -53,7 +53,7 @@ async fn create(
         ));
     }
     if !is_as_browsers_ask(&address) {
-        let detail = "address is spelled in another way than a browser asks for it: encode it as `new URL()` does";
+        let detail = "address is not written as a browser sends it: encode it as `new URL()` does";
         return Err(Error::invalid_query(detail));
     }
     let signed = state.tokens.ticket(caller.session()?, &address, Utc::now());
@@ -74,8 +74,8 @@ fn is_of_rows(address: &str) -> bool {
     is_relative && !has_ticket && is_export
 }
 
-/// Whether a browser asks for an address as it is written. A ticket opens one spelling, so a link to another one, such as
-/// with letters beyond ASCII, quotes, a fragment or `..`, would never open.
+/// Whether a browser sends an address exactly as it is written. A ticket is valid for one spelling, so it would never open an
+/// address that browsers rewrite: one with letters beyond ASCII, quotes, a fragment or `..`.
 fn is_as_browsers_ask(address: &str) -> bool {
     let url = Url::parse(&format!("http://localhost{address}"));
     url.is_ok_and(|url| {

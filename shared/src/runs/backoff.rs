@@ -23,7 +23,7 @@ pub fn retry_pause(retry: &RetryConfig, attempt: i32) -> Duration {
     jittered(doubled(retry.initial, retry.max, u32::try_from(attempt).unwrap_or(0)))
 }
 
-/// The pause of a run that tries again by itself, after this many attempts that met an outage before.
+/// The pause before a run tries again after an outage. `outages_before`: number of its earlier attempts that met one.
 pub fn outage_pause(pauses: Pauses, outages_before: i32) -> Duration {
     let failures = u32::try_from(outages_before).unwrap_or(0).saturating_add(1);
     jittered(doubled(pauses.first, pauses.longest, failures))

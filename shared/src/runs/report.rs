@@ -318,8 +318,8 @@ pub struct LeftBehind {
 pub struct Stages {
     /// Seconds for getting the files from the sources.
     pub extract: f64,
-    /// Looking at every cell and deciding columns. For a load that began early only looking at the first rows, because the rest is
-    /// part of `load`.
+    /// Looking at every cell and deciding columns. For a load that began early, and committed at its first try, only looking at the
+    /// first rows, because the rest is part of `load`.
     pub validate: f64,
     /// Converting, sending and committing, without the checks.
     pub load: f64,

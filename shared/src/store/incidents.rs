@@ -1,4 +1,4 @@
-//! Incidents of pipelines, and the pipelines in which one begins without a run that shows it.
+//! Incidents of pipelines, and the pipelines whose incident no run can show: those that load too rarely or wait for a worker.
 
 use std::time::Duration;
 
@@ -33,8 +33,8 @@ pub(crate) struct StalePipeline {
     pub queue: Option<String>,
 }
 
-/// Stale pipelines whose incident is not open yet. Their newest version decides that an admin has uploaded or started, because
-/// a config of a user does nothing before.
+/// Stale pipelines whose incident is not open yet. The newest config version that an admin has uploaded or started decides,
+/// because a user's config has no effect before that.
 pub(crate) async fn stale(db: impl PgExecutor<'_>, limit: i64) -> sqlx::Result<Vec<StalePipeline>> {
     sqlx::query_as(
         "select c.name as pipeline, c.id as config_id, c.notify as config, loaded.at as loaded_at,
@@ -111,7 +111,7 @@ pub(crate) struct Incident {
 /// An incident that is not over, as people see it.
 #[derive(Debug, Clone, FromRow)]
 pub struct OpenIncident {
-    /// Kind of event that the message is about.
+    /// Kind of event that the incident is about.
     pub event: Event,
     /// When it began.
     pub opened_at: DateTime<Utc>,

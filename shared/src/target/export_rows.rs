@@ -67,7 +67,7 @@ pub async fn export_rows<H: Send + 'static>(
         Ok((selection, ranges))
     };
     let (selection, ranges) = timeout(export.longest, preparing).await.unwrap_or(Err(TargetError::ExportEnded))?;
-    // What is measured goes into Parquet, where a text has the bytes that it has.
+    // Columns are measured for Parquet only, which stores a text unescaped. Excel escapes some characters.
     let text_bytes = match measure {
         Measure::Nothing => escaped_bytes,
         Measure::Ranges => plain_bytes,

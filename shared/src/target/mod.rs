@@ -9,7 +9,7 @@
 //! - [`table`]: where a table is, what it is, and its columns
 //! - [`page`]: sorted, filtered pages for the data view
 //! - `groups`: rows counted by their values
-//! - `value_ranges`: what the columns of an export hold; `scalar_type`: the types that exports have types of their own for
+//! - `value_ranges`: what the columns of an export hold; `scalar_type`: the column types that exports keep as types
 //! - `values`: what a query of a config selects
 //! - [`export`]: all rows of the data view as CSV; `export_rows`: as values
 //! - [`source_state`]: the cursors of incremental sources

@@ -1,6 +1,6 @@
 //! The type of a column as PostgreSQL names it (`format_type`), as far as exports have a type of their own for it.
 
-/// A type that is neither an array nor one that only PostgreSQL has.
+/// A column type that exports keep as a type. A column of any other type, such as `uuid` or an array, is exported as text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ScalarType {
     /// `boolean`

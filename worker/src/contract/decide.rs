@@ -215,6 +215,8 @@ impl<'a> Deciding<'a> {
         self.note(index, name, &choice, known, nulls, missing);
         let Choice { history, through, proven, .. } = choice;
         let typing = &history[history.len() - 1];
+        // It makes no difference for a declared type, and layouts that load alike are to be equal.
+        let proven = proven || typing.declared;
         let widened = self.decision.changes.contains(&Change::Widen(index));
         let sql = match known {
             Some(known) if !widened => known.table.sql_type.clone(),

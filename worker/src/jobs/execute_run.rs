@@ -236,7 +236,8 @@ async fn cause(worker: &WorkerContext, held: &HeldRun) -> Cause {
 /// Writes how far the run is, and since when it has shown no progress, until another attempt has it. A write that fails is
 /// made up for by the next one.
 async fn show(worker: &WorkerContext, run: &Run, progress: &Progress) {
-    let counts = |at: &RunProgress| (at.stage, at.files_done, at.rows_read, at.bytes_read, at.rows_sent);
+    let counts =
+        |at: &RunProgress| (at.stage, at.files_done, at.rows_read, at.bytes_read, at.rows_sent, progress.activity());
     // An attempt that only asks its target makes no progress: what is shown stays that of the attempt before it.
     let mut shown = run.is_unknown().then(|| counts(&progress.snapshot().progress));
     let (mut moved, mut is_silent) = (Instant::now(), false);

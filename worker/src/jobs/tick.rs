@@ -184,10 +184,10 @@ async fn go_on(
     write(db, due, decision).await
 }
 
-/// Notes and tells that fires of the cron expression were left out, if any were.
+/// Logs how many times of the cron expression made no run, and opens an incident about them if the config asks for it.
 async fn tell_skipped(db: &mut PgConnection, schedule: &Schedule, skipped: i64) -> sqlx::Result<()> {
     if skipped > 0 {
-        tracing::info!(skipped, "left {skipped} fires of {} out", schedule.name);
+        tracing::info!(skipped, "left out {skipped} runs of schedule {}", schedule.name);
         let text =
             format!("Its schedule left {skipped} runs out, because a run was unfinished or no worker was there.");
         notifications::schedule_missed(db, schedule, text).await?;

@@ -11,7 +11,7 @@ use super::column_profile::Profiler;
 use super::combined_csv::CombinedCsv;
 use super::commit::Commit;
 use super::copy::{Dedupe, RowSuffix, SecondPass, SecondPassResult, writer};
-use super::decided::{Decided, FirstPass};
+use super::first_pass::{Decided, FirstPass};
 use super::marker::{self, Attempt};
 use super::quarantine::reject::{RejectHandler, RejectRules};
 use super::quarantine::rejected_rows::RejectedRows;
@@ -51,6 +51,7 @@ pub fn second_pass(
     attempt: Attempt,
     suffix: RowSuffix,
     dedupe: Dedupe,
+    first_pass: &FirstPass,
 ) -> Result<SecondPass, PipelineError> {
     let context = task.context;
     let transcoded = task.layout.transcoded;
@@ -64,6 +65,7 @@ pub fn second_pass(
     let level = if task.dry_run { ProfileLevel::None } else { context.config.load.profile };
     Ok(SecondPass {
         files: task.readable.iter().map(|&index| (index, task.files[index].clone())).collect(),
+        expected: first_pass.profile(),
         layout: task.layout.clone(),
         suffix,
         dedupe,
@@ -86,7 +88,8 @@ pub async fn without_columns(
 ) -> Result<(RunReport, Option<CombinedCsv>), Halt> {
     let (table, attempt) = (session.table.clone(), session.attempt);
     let tx = task.begin(session).await?;
-    let second_pass = second_pass(&mut task, &table, attempt, RowSuffix::Table { loaded_at: 0 }, Dedupe::None)?;
+    let second_pass =
+        second_pass(&mut task, &table, attempt, RowSuffix::Table { loaded_at: 0 }, Dedupe::None, &first_pass)?;
     let second_pass = writer::run_without_rows(second_pass).await?;
     let decided = first_pass.ended(&second_pass.contents).await?;
     let written = WrittenRows { inserted: 0, updated: Vec::new(), deleted: 0, statements: Vec::new(), second_pass };

@@ -11,7 +11,7 @@
 //! - [`marker`]: the row of a run that says which attempt may load, and what was loaded
 //! - [`verify`]: the rows that a run wrote are compared with their hashes
 //! - [`modes`]: the rows reach the table, by `load.mode`: into a new table, or through [`staging`] into one that exists
-//! - [`decided`]: what the first pass found, which may end after the rows were copied
+//! - [`mod@first_pass`]: the load waits for the end of the first pass, and takes what was decided from it
 //! - [`checks`]: what the config asks of the rows and the table before the commit
 //! - [`finish`]: quarantine, receipt and marker join the rows, and the transaction commits
 //! - [`receipt`], [`records_path`], [`cursors`]: what is stored beside the rows
@@ -41,11 +41,11 @@ pub mod commit;
 mod conversion_check;
 mod copy;
 pub mod cursors;
-pub mod decided;
 pub mod dedupe;
 mod elt_tables;
 pub mod failure;
 mod finish;
+pub mod first_pass;
 pub mod housekeeping;
 pub mod left_behind;
 mod login;
@@ -77,10 +77,10 @@ use crate::input::InputFile;
 use crate::run_context::RunContext;
 use combined_csv::CombinedCsv;
 use copy::SecondPassError;
-use decided::FirstPass;
 use dedupe::hash_digest::HashDigest;
 use dedupe::table_hashes::KnownHashes;
 use failure::Failing;
+use first_pass::FirstPass;
 use quarantine::refused::Refused;
 use records_path::RecordsPath;
 use session::{Session, TableState};

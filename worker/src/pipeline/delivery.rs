@@ -1,4 +1,4 @@
-//! The delivery of a run: the sources become files, and the table is looked at, before anything is read.
+//! The delivery of a run: the sources become files, and the table is looked at, before the first pass reads the rows.
 
 use std::time::Instant;
 
@@ -33,9 +33,9 @@ pub(super) enum Extraction {
 /// The files of the sources, and what is known before they are read.
 pub(super) struct Delivery {
     pub extracted: Extracted,
-    /// The rows of JSON documents.
+    /// Where the rows of JSON documents are.
     pub located: Located,
-    /// The incremental sources.
+    /// What each incremental source was asked for.
     pub asking: Asking,
     /// The table before the load. `None`: it does not exist.
     pub before: Option<TableState>,
@@ -87,7 +87,7 @@ impl Execution<'_> {
     }
 
     /// Decides what each incremental source is asked for.
-    pub async fn ask(&self, session: &mut Session) -> Result<Asking> {
+    pub(super) async fn ask(&self, session: &mut Session) -> Result<Asking> {
         match &self.purpose {
             Purpose::Replay { .. } => Ok(Asking::default()),
             Purpose::Run { .. } => Asking::read(self.context, session, true).await,
@@ -96,7 +96,7 @@ impl Execution<'_> {
     }
 
     /// Gets the files. Those that changed too often while they were read are left for the next run.
-    pub async fn extract(&self, asking: &Asking, changed: &[String]) -> Result<(Extracted, f64)> {
+    pub(super) async fn extract(&self, asking: &Asking, changed: &[String]) -> Result<(Extracted, f64)> {
         let started = Instant::now();
         self.context.progress.enter(Stage::Extract, 0, Expected::default());
         let mut extracted = match &self.purpose {
@@ -129,7 +129,7 @@ impl Execution<'_> {
     }
 
     /// Finds the places of the rows in JSON documents, from earlier runs and from the documents.
-    pub async fn locate_rows(
+    pub(super) async fn locate_rows(
         &self,
         session: &mut Session,
         before: Option<&TableState>,

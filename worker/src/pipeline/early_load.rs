@@ -9,6 +9,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use elt_shared::explained::Code;
 use elt_shared::runs::Stage;
 use tokio::sync::oneshot;
 use tracing::{Instrument, info_span};
@@ -22,11 +23,11 @@ use crate::error::{PipelineError, Result};
 use crate::frame::profile::sample::{self, Sample};
 use crate::input::{Format, InputFile};
 use crate::load::checks::names;
-use crate::load::decided::{Decided, FirstPass};
+use crate::load::first_pass::{Decided, FirstPass};
 use crate::load::quarantine::refused::Refused;
 use crate::load::session::Session;
 use crate::load::{self, Loaded};
-use crate::progress::{Expected, Progress};
+use crate::progress::Expected;
 use crate::run_context::RunContext;
 use crate::shape;
 
@@ -71,7 +72,7 @@ impl Execution<'_> {
             match decided {
                 Some(decided) => {
                     context.progress.expect_rows(findings.rows());
-                    // A load that has failed meanwhile takes nothing any more, and says why.
+                    // Sending fails when the load has already ended with an error. That error is returned below.
                     let _ = send.send(decided);
                 }
                 None => context.stop.cancel(),
@@ -79,15 +80,25 @@ impl Execution<'_> {
             Ok::<_, PipelineError>((findings, is_right))
         };
         let loading = self.load_assumed(session, delivery, &context, &assumed, FirstPass::Running(receive));
-        let (decided, loaded) = tokio::join!(deciding, loading.instrument(info_span!("load")));
-        let (findings, is_right) = decided?;
-        if is_right {
-            return Ok(Some(Early { findings, loaded: Some(loaded?) }));
+        let (judged, loaded) = tokio::join!(deciding, loading.instrument(info_span!("load")));
+        if !matches!(judged, Ok((_, true))) {
+            // What the load counted and rejected was read as columns that are not those of the files.
+            self.context.progress.enter(Stage::Validate, files.len(), Expected::default());
         }
-        tracing::info!(
-            "all rows show other columns than the first ones, or a file cannot be read: loading from the beginning"
-        );
-        Ok(Some(Early { findings, loaded: None }))
+        // A load whose sender was dropped ends as if it was stopped. The first pass has the reason, and comes first.
+        match (judged?, loaded) {
+            ((findings, true), Err(error)) if may_be_about_other_bytes(&error) => {
+                tracing::info!("the early load ended ({error}): loading from the beginning");
+                Ok(Some(Early { findings, loaded: None }))
+            }
+            ((findings, true), loaded) => Ok(Some(Early { findings, loaded: Some(loaded?) })),
+            ((findings, false), _) => {
+                tracing::info!(
+                    "the first rows did not show how all rows are to be read, or a file cannot be read: loading from the beginning"
+                );
+                Ok(Some(Early { findings, loaded: None }))
+            }
+        }
     }
 
     /// The first pass, and what was decided by it. `None`: the load began with other columns than it found, or with a file that
@@ -98,7 +109,7 @@ impl Execution<'_> {
         delivery: &Delivery,
         assumed: &Assumed,
     ) -> Result<(Findings, Option<Decided>)> {
-        let findings = self.first_pass(target, delivery, &Arc::new(Progress::default())).await?;
+        let findings = self.first_pass(target, delivery, &Arc::new(self.context.progress.beside())).await?;
         let (layout, mut decided) = self.decide(target.table(), delivery, &findings)?;
         if layout != assumed.layout || findings.readable().len() < delivery.extracted.files.len() {
             return Ok((findings, None));
@@ -120,7 +131,8 @@ impl Execution<'_> {
             && files.iter().all(is_text)
     }
 
-    /// The columns that the first rows of some files show. `None`: they show none, or none that can be loaded.
+    /// The columns that the first rows of some files show. `None`: one of these files cannot be read, they have no columns, or
+    /// the config or the table does not accept the columns.
     async fn assume(&self, session: &Session, delivery: &Delivery) -> Result<Option<Assumed>> {
         let began = Instant::now();
         let files = &delivery.extracted.files;
@@ -131,7 +143,7 @@ impl Execution<'_> {
         let sampling = move || sample::first_rows(&files, &expectations, shape::open, &stop);
         let died = |error| PipelineError::Internal(format!("looking at the first rows: {error}"));
         let Sample { profile, bytes: sampled } = tokio::task::spawn_blocking(sampling).await.map_err(died)??;
-        // What is wrong with the first rows is for the first pass to say.
+        // A problem in the first rows is not reported here, because the first pass finds it again and reports it.
         let is_whole = profile.files.iter().all(|file| file.error.is_none());
         let decision = decide::decide(&profile, &self.context.config, delivery.known_columns());
         let Some(decision) = decision.ok().filter(|decision| is_whole && !decision.layout.columns.is_empty()) else {
@@ -142,6 +154,9 @@ impl Execution<'_> {
             return Ok(None);
         }
         let rows: u64 = profile.files.iter().map(|file| file.rows).sum();
+        if rows == 0 {
+            return Ok(None);
+        }
         let rows = bytes.map_or(0, |all| (u128::from(all) * u128::from(rows) / u128::from(sampled.max(1))) as u64);
         Ok(Some(Assumed { layout: decision.layout, rows, seconds: began.elapsed().as_secs_f64() }))
     }
@@ -155,6 +170,7 @@ impl Execution<'_> {
         assumed: &Assumed,
         first_pass: FirstPass,
     ) -> Result<Loaded> {
+        let started = Instant::now();
         let hashes = self.fetch_hashes(session, delivery).await?;
         let plan = LoadPlan {
             layout: assumed.layout.clone(),
@@ -163,7 +179,14 @@ impl Execution<'_> {
             hashes,
             refused: Refused::default(),
             context,
+            started,
         };
         load::load(session, self.load_task(delivery, plan)?, first_pass).await
     }
+}
+
+/// Whether an early load failed by rows that the first pass may not have seen, because the file changed between both. An ordinary
+/// load compares what it has read, and starts over.
+fn may_be_about_other_bytes(error: &PipelineError) -> bool {
+    matches!(error.code(), Code::BadRow | Code::TooManyRejected)
 }

@@ -22,9 +22,9 @@ use crate::frame::profile::Profile;
 use crate::input::InputFile;
 use crate::load::checks::names;
 use crate::load::combined_csv::CombinedCsv;
-use crate::load::decided::{Decided, FirstPass};
 use crate::load::dedupe::hash_digest::HashDigest;
 use crate::load::dedupe::table_hashes::{self, Limits, TableHashes};
+use crate::load::first_pass::{Decided, FirstPass};
 use crate::load::partitions;
 use crate::load::quarantine::refused::Refused;
 use crate::load::session::Session;
@@ -60,7 +60,7 @@ pub struct Execution<'a> {
     pub(super) purpose: Purpose,
 }
 
-/// A load, before its task is made.
+/// What a [`LoadTask`] is made of, beside the delivery.
 pub(super) struct LoadPlan<'t> {
     /// The columns to load.
     pub layout: Layout,
@@ -74,6 +74,8 @@ pub(super) struct LoadPlan<'t> {
     pub refused: Refused,
     /// The attempt at the run that loads.
     pub context: &'t RunContext,
+    /// Begin of the load.
+    pub started: Instant,
 }
 
 impl<'a> Execution<'a> {
@@ -165,8 +167,8 @@ impl<'a> Execution<'a> {
         table_hashes::known(session, delivery.before.as_ref(), &self.context.config.load, limits).await
     }
 
-    /// Loads. Rows the table refuses are left out at the next try, with the same files. `first`: the result of a first try that
-    /// was made already.
+    /// Loads, and tries again without the rows that the table refuses. `first`: the result of an early load, which counts as the
+    /// first try. `None`: nothing was tried yet.
     async fn load(
         &self,
         session: &mut Session,
@@ -180,18 +182,7 @@ impl<'a> Execution<'a> {
         for _ in 0..TRIES_PER_REFUSAL {
             let loaded = match first.take() {
                 Some(loaded) => loaded,
-                None => {
-                    let (layout, decided) = self.decide(&session.table, delivery, findings)?;
-                    let readable = findings.readable();
-                    let rows = findings.rows();
-                    let files = delivery.extracted.files.len();
-                    self.context.progress.enter(Stage::Load, files, Expected { rows: Some(rows), bytes: None });
-                    let (hashes, refused, context) = (hashes.take(), refused.clone(), self.context);
-                    let task =
-                        self.load_task(delivery, LoadPlan { layout, readable, rows, hashes, refused, context })?;
-                    let first_pass = FirstPass::Ended(Box::new(decided));
-                    load::load(session, task, first_pass).instrument(info_span!("load")).await?
-                }
+                None => self.try_load(session, delivery, findings, hashes.take(), refused.clone()).await?,
             };
             match loaded {
                 Loaded::Refused(more) => {
@@ -210,6 +201,25 @@ impl<'a> Execution<'a> {
             next_step:
                 "Look at the table's constraints and triggers: which rows they refuse depends on the other rows.".into(),
         }))
+    }
+
+    /// One try of the load, after the first pass. `refused`: rows that the table is known to refuse.
+    async fn try_load(
+        &self,
+        session: &mut Session,
+        delivery: &Delivery,
+        findings: &Findings,
+        hashes: Option<TableHashes>,
+        refused: Refused,
+    ) -> Result<Loaded> {
+        let (layout, decided) = self.decide(&session.table, delivery, findings)?;
+        let (context, readable, rows) = (self.context, findings.readable(), findings.rows());
+        let expected = Expected { rows: Some(rows), bytes: None };
+        context.progress.enter(Stage::Load, delivery.extracted.files.len(), expected);
+        let plan = LoadPlan { layout, readable, rows, hashes, refused, context, started: Instant::now() };
+        let task = self.load_task(delivery, plan)?;
+        let first_pass = FirstPass::Ended(Box::new(decided));
+        load::load(session, task, first_pass).instrument(info_span!("load")).await
     }
 
     /// The columns of the load, and what else the first pass decides.
@@ -265,7 +275,7 @@ impl<'a> Execution<'a> {
             replayed,
             records_paths: &delivery.located.found,
             dry_run: matches!(self.purpose, Purpose::DryRun),
-            started: Instant::now(),
+            started: plan.started,
         })
     }
 

@@ -24,20 +24,18 @@ use crate::load::session::Session;
 use crate::progress::{Expected, Progress};
 use crate::shape;
 
-/// The table of a run, as its report names it.
-pub struct Target {
+/// What the report of a run says about its table. It is copied, because an early load uses the session meanwhile.
+pub(super) struct Target {
     table: TableRef,
     /// The statement that makes its schema. `None`: the schema exists.
     makes_schema: Option<String>,
 }
 
 impl Target {
-    /// The target of a session.
     pub fn of(session: &Session) -> Self {
         Self { table: session.table.clone(), makes_schema: session.makes_schema.clone() }
     }
 
-    /// The table.
     pub fn table(&self) -> &TableRef {
         &self.table
     }
@@ -96,7 +94,7 @@ impl Execution<'_> {
     }
 
     /// Reads every cell of every file, for the types of the columns. `known`: the table's columns.
-    pub async fn profile(
+    pub(super) async fn profile(
         &self,
         files: &[InputFile],
         known: Option<&ExistingTable>,
@@ -114,7 +112,7 @@ impl Execution<'_> {
     }
 
     /// The report as far as it is known before the load. It also logs the files that are left out.
-    pub fn report(&self, target: &Target, extracted: &Extracted, profile: &Profile) -> RunReport {
+    pub(super) fn report(&self, target: &Target, extracted: &Extracted, profile: &Profile) -> RunReport {
         let mut report = RunReport {
             table: target.table.to_string(),
             window: self.context.run.window(),

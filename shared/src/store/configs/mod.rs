@@ -124,7 +124,8 @@ pub(super) fn decides(v: &str) -> String {
     )
 }
 
-/// SQL condition: the version `v`, which has a run, decides about shares and inboxes.
+/// SQL condition for a version `v` that is known to have a run of kind `run`: it decides about shares and inboxes. It equals
+/// [`decides`] without the search for a run or schedule.
 pub(super) fn decides_once_run(v: &str) -> String {
     format!("{v}.by_admin and {v}.only_tried is distinct from 'of_user'")
 }

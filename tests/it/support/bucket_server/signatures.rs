@@ -78,7 +78,7 @@ pub(super) fn check_google(asked: &Asked, key: &Jwk) -> Result<(), Box<Response>
     }
 }
 
-/// Checks a shared key, or the signature of a shared access signature for its mere presence.
+/// Checks the signature made with a shared key. A shared access signature must equal the one that the tests send.
 pub(super) fn check_azure(asked: &Asked, uri: &Uri, account: &str) -> Result<(), Box<Response>> {
     let refused = || Box::new(error(StatusCode::FORBIDDEN, "AuthenticationFailed", ""));
     if let Some(signature) = asked.param("sig") {

@@ -21,7 +21,7 @@ const MORE_PAGES: &str = "Raise `max_pages` if there are that many pages; otherw
 const OTHER_PARAM: &str = "Correct `param` of `pagination` to the query parameter that the API reads, or take `pagination` \
                            out if the API sends all rows at once.";
 
-/// Next step when a numbered page repeats one that others came after.
+/// Next step when a numbered page repeats an earlier page that is not the page before it.
 const OTHER_PAGING: &str = "Let `pagination` follow a cursor or links if the API has them, because page numbers alone do not show \
                             where the rows of this API end.";
 
@@ -287,7 +287,7 @@ impl<'a> Pages<'a> {
             return Err(self.endless(reason, OTHER_PARAM));
         }
         let reason =
-            format!("page {number} has the rows of an earlier page again: the API begins anew after its last page");
+            format!("page {number} has the rows of an earlier page again: the API starts over after its last page");
         Err(self.endless(reason, OTHER_PAGING))
     }
 

@@ -1,5 +1,5 @@
-//! The URLs of a source: with its parameters and the values of their placeholders, as people may see them, and which of them
-//! are of the same host.
+//! The URLs of a source: filled with parameters and the values of placeholders, shown without secrets, and compared with
+//! another URL before secrets are sent to it.
 
 use elt_shared::config::template::{SINCE, Template, UNTIL, Values};
 use elt_shared::config::{ApiSource, masked_path};

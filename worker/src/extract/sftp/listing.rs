@@ -80,8 +80,8 @@ pub(super) async fn list(session: &Session, path: &str, options: &FileOptions) -
         return named(session, path, options).await;
     };
     let mut listing = Listing::default();
-    let wish = Wish { depth, glob: Some(&matcher), options };
-    folder(session, &start, &wish, &mut listing).await?;
+    let wanted = FileFilter { depth, glob: Some(&matcher), options };
+    folder(session, &start, &wanted, &mut listing).await?;
     Ok(listing)
 }
 
@@ -102,7 +102,7 @@ async fn named(session: &Session, path: &str, options: &FileOptions) -> Result<L
     let meta = look(session, path).await?;
     let mut listing = Listing::default();
     if meta.file_type().is_some_and(|kind| kind.is_dir()) {
-        folder(session, path, &Wish { depth: 0, glob: None, options }, &mut listing).await?;
+        folder(session, path, &FileFilter { depth: 0, glob: None, options }, &mut listing).await?;
         return Ok(listing);
     }
     match judge(path, &meta, options) {
@@ -121,7 +121,7 @@ struct Folder {
 }
 
 /// Which files of a folder are wanted.
-struct Wish<'a> {
+struct FileFilter<'a> {
     /// Levels of folders below the first one that are listed, too.
     depth: usize,
     /// `None`: every file is wanted.
@@ -138,7 +138,7 @@ struct Pending {
 /// Every wanted file of a folder, and of the folders below it. Each folder is visited once, however many links lead to it,
 /// and by its own path where there is one. A file or folder below the first one that cannot be read is left out with the
 /// reason.
-async fn folder(session: &Session, start: &str, wish: &Wish<'_>, listing: &mut Listing) -> Result<()> {
+async fn folder(session: &Session, start: &str, wanted: &FileFilter<'_>, listing: &mut Listing) -> Result<()> {
     let first = Folder { path: start.to_owned(), canonical: canonical(session, start).await?, level: 0 };
     let mut pending = Pending { folders: vec![first], linked: VecDeque::new() };
     let (mut visited, mut entries) = (HashSet::new(), 0);
@@ -159,7 +159,7 @@ async fn folder(session: &Session, start: &str, wish: &Wish<'_>, listing: &mut L
             if entries > session.server.limits.entries {
                 return Err(SftpError::too_many(&session.name(start), session.server.limits.entries));
             }
-            take_entry(session, &folder, entry, wish, &mut pending, listing).await?;
+            take_entry(session, &folder, entry, wanted, &mut pending, listing).await?;
         }
     }
     listing.files.sort_by(|one, other| one.path.cmp(&other.path));
@@ -174,7 +174,7 @@ async fn take_entry(
     session: &Session,
     folder: &Folder,
     entry: &DirEntry,
-    wish: &Wish<'_>,
+    wanted: &FileFilter<'_>,
     pending: &mut Pending,
     listing: &mut Listing,
 ) -> Result<()> {
@@ -208,7 +208,7 @@ async fn take_entry(
     };
     if meta.file_type().is_some_and(|kind| kind.is_dir()) {
         let level = folder.level + 1;
-        match (level <= wish.depth, is_plain) {
+        match (level <= wanted.depth, is_plain) {
             (false, _) => {}
             (true, true) => {
                 pending.folders.push(Folder { canonical: join(&folder.canonical, &name), path, level });
@@ -217,8 +217,8 @@ async fn take_entry(
                 pending.linked.push_back(Folder { canonical: canonical(session, &path).await?, path, level });
             }
         }
-    } else if wish.glob.is_none_or(|glob| glob.is_match(&path)) {
-        match judge(&path, &meta, wish.options) {
+    } else if wanted.glob.is_none_or(|glob| glob.is_match(&path)) {
+        match judge(&path, &meta, wanted.options) {
             Ok(file) => listing.files.push(file),
             Err((kind, reason)) => listing.left_out.push((path, kind, reason)),
         }

@@ -37,8 +37,9 @@ pub(super) fn find(rows: &[SheetRow]) -> Option<Found> {
     })
 }
 
-/// Searches for a row that may be the header although the first row can be it, too: each of its names is above values only, so
-/// that it is no row of the first one. `None` for names that are as short as units.
+/// Searches for a later row that may be the header although the first row can be the header, too. Each of its names stands
+/// above values only, so it is not a row of a table that begins with the first row. `None` also when all its names are as short
+/// as units.
 pub(super) fn doubt(rows: &[SheetRow]) -> Option<Found> {
     let (first, rest) = rows.split_first()?;
     let first_width = filled(first).count();

@@ -11,6 +11,8 @@ use crate::input::InputFile;
 const FILES: usize = 4;
 /// Number of bytes that are looked at in each file. A file is read in windows of a megabyte.
 const BYTES_PER_FILE: u64 = 2 << 20;
+/// Most batches that are looked at in each file, because rows that a shape leaves out, and records that are not rows, have no bytes.
+const BATCHES_PER_FILE: usize = 16;
 
 /// The first rows of some files.
 pub struct Sample {
@@ -35,10 +37,11 @@ pub fn first_rows(
     let mut bytes = 0;
     for place in 0..count {
         let index = place * files.len() / count;
-        let mut of_file = 0;
+        let (mut of_file, mut batches) = (0, 0);
         let mut read = |_, bytes| {
             of_file += bytes;
-            of_file < BYTES_PER_FILE
+            batches += 1;
+            of_file < BYTES_PER_FILE && batches < BATCHES_PER_FILE
         };
         let profiled = profile_file(index, &files[index], expectations, open, stop, &mut read);
         merger.add(place, profiled.ok_or(PipelineError::Stopped)?);

@@ -2,11 +2,11 @@
 
 mod corpus;
 mod csv_dialects;
+mod damaged_files;
 mod delimited;
 mod fixed_width;
 mod format_corpus;
 mod json;
-mod mutated_files;
 mod profile;
 mod xml;
 

@@ -157,8 +157,8 @@ pub fn parse_time(bytes: &[u8]) -> Option<i64> {
     }
 }
 
-/// The end of a sentence about a text that would be a time of the column if it had fewer digits, or no offset. `None`: it would
-/// not be one either. `without_zone`: whether the times of the column have no offset.
+/// The reason why a text is not a time of a column, as the end of a sentence: it has too many digits of a second, or an offset
+/// that the column cannot keep. `None`: neither is the reason. `without_zone`: whether the times of the column have no offset.
 pub fn why_no_time(bytes: &[u8], without_zone: bool) -> Option<String> {
     let text = trim(bytes);
     if without_zone && iso_timestamp(text).is_some_and(|stamp| stamp.zoned) {

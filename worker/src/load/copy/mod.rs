@@ -45,6 +45,7 @@ use super::quarantine::reject::RejectHandler;
 use super::quarantine::rejected_rows::RejectedRows;
 use crate::contract::{Converter, Layout};
 use crate::error::{PipelineError, Result};
+use crate::frame::profile::Profile;
 use crate::input::InputFile;
 use crate::progress::Progress;
 use convert::convert;
@@ -84,6 +85,8 @@ pub enum Dedupe {
 pub struct SecondPass {
     /// The files to read, with their indexes among the run's files.
     pub files: Vec<(usize, InputFile)>,
+    /// What the first pass found about them. `None`: it has not ended, and the load compares the contents afterwards.
+    pub expected: Option<Arc<Profile>>,
     /// The columns to load.
     pub layout: Arc<Layout>,
     /// The fields that follow them.
@@ -158,7 +161,7 @@ pub struct RowCounts {
 pub enum SecondPassError {
     /// An error that fails the run.
     Failed(PipelineError),
-    /// A file can no longer be read, so that the load must start over.
+    /// A file changed since the first pass, or can no longer be read, so that the load must start over.
     Changed {
         /// Its index among the run's files.
         file: usize,
@@ -186,7 +189,7 @@ impl SecondPass {
     /// # Errors
     /// See [`SecondPassError`].
     pub fn run(mut self, chunks: &Sender<Vec<u8>>) -> Result<SecondPassResult, SecondPassError> {
-        let files = std::mem::take(&mut self.files);
+        let (files, expected) = (std::mem::take(&mut self.files), self.expected.take());
         self.rejects.name_files(files.iter().map(|(place, file)| (*place, file.name.as_str())));
         let origins = files.iter().map(|(place, file)| (*place, file));
         let origins = Origins::new(self.layout.provenance.clone(), origins, self.layout.transcoded);
@@ -198,7 +201,8 @@ impl SecondPass {
         let converter = Converter::new(self.layout.clone());
         let spill = Spill::in_folder(&self.spool)?;
         let csv_rows = self.csv.take().map(|csv| CombinedRows::begin(csv, self.layout.clone())).transpose()?;
-        let reading = thread("elt-read", move || read_files(&files, &send, &spares, &stop, &progress))?;
+        let reading =
+            thread("elt-read", move || read_files(&files, expected.as_deref(), &send, &spares, &stop, &progress))?;
         let refused = RefusedFilter::new(self.refused.clone(), &self.layout);
         let converting = thread("elt-convert", move || convert(converter, csv_rows, refused, &pieces, &send_typed))?;
         let mut encoder = Encoder::new(self, spill, origins, places, give_back)?;

@@ -1,4 +1,4 @@
-//! The reading thread: bytes become batches. A file that can no longer be read ends the second pass.
+//! The reading thread: bytes become batches. A file that changed since the first pass ends the second pass.
 
 use std::sync::mpsc::{Receiver, SyncSender};
 
@@ -6,15 +6,18 @@ use tokio_util::sync::CancellationToken;
 
 use super::{FileContent, SecondPassError};
 use crate::error::PipelineError;
+use crate::frame::profile::Profile;
 use crate::frame::read::FileError;
 use crate::frame::{Piece, RawBatch};
 use crate::input::InputFile;
 use crate::progress::Progress;
 use crate::shape;
 
-/// Reads the files, one after the other. `spares` are batches whose memory is used again. Returns what was read of each.
+/// Reads the files, one after the other. `expected`: what the first pass found, if it has ended. `spares` are batches whose memory is
+/// used again. Returns what was read of each file.
 pub fn read_files(
     files: &[(usize, InputFile)],
+    expected: Option<&Profile>,
     send: &SyncSender<Piece>,
     spares: &Receiver<RawBatch>,
     stop: &CancellationToken,
@@ -38,7 +41,12 @@ pub fn read_files(
             send.send(piece).map_err(|_| SecondPassError::Closed)?;
         }
         let read = reader.summary();
-        contents.push(FileContent { file: *place, bytes: read.bytes, hash: read.content_hash });
+        let content = FileContent { file: *place, bytes: read.bytes, hash: read.content_hash };
+        // The rules for rejected rows must not judge rows of other bytes than those that the columns were decided from.
+        if expected.is_some_and(|profile| !content.is_as_profiled(profile)) {
+            return Err(changed());
+        }
+        contents.push(content);
         progress.file_done();
     }
     Ok(contents)

@@ -15,11 +15,11 @@ use crate::error::PipelineError;
 use crate::load::checks::changed;
 use crate::load::combined_csv::CombinedCsv;
 use crate::load::copy::{Dedupe, RowCounts, RowSuffix, SecondPassResult, writer};
-use crate::load::decided::FirstPass;
 use crate::load::dedupe::hash_set::RowHashSet;
 use crate::load::dedupe::table_hashes::KnownHashes;
 use crate::load::dedupe::{backfill, sql};
 use crate::load::finish::{self, WrittenRows};
+use crate::load::first_pass::FirstPass;
 use crate::load::quarantine::refusal::concerns_a_row;
 use crate::load::quarantine::refused_search::Search;
 use crate::load::session::{self, ROW_HASH, Session};
@@ -37,7 +37,7 @@ pub async fn load(
     let (table, attempt) = (session.table.clone(), session.attempt);
     let partitioning = Partitioning::of(task.context.config.target.partition.as_ref(), &task.layout)?;
     let dedupe = dedupe(&mut task);
-    let second_pass = finish::second_pass(&mut task, &table, attempt, RowSuffix::Staging, dedupe)?;
+    let second_pass = finish::second_pass(&mut task, &table, attempt, RowSuffix::Staging, dedupe, &first_pass)?;
     // The second pass runs outside the loading transaction, because it may take hours and the table would be locked.
     session.login.require_temporary(&table)?;
     let copy = staging::create(&mut session.connection, &task.layout).await?;

@@ -6,10 +6,10 @@ use sqlx::{Connection, PgConnection};
 
 use crate::load::combined_csv::CombinedCsv;
 use crate::load::copy::{Dedupe, RowSuffix, writer};
-use crate::load::decided::FirstPass;
 use crate::load::dedupe::hash_set::RowHashSet;
 use crate::load::dedupe::sql;
 use crate::load::finish::{self, WrittenRows};
+use crate::load::first_pass::FirstPass;
 use crate::load::login::Login;
 use crate::load::session::{LOADED_AT, ROW_HASH, RUN_ID, Session};
 use crate::load::staging::{column_list, origins};
@@ -38,7 +38,8 @@ pub async fn load(
     ddl.create(&mut tx, &task.layout, None).await?;
     let loaded_at: i64 =
         sqlx::query_scalar("select (extract(epoch from now()) * 1000000)::bigint").fetch_one(&mut *tx).await?;
-    let second_pass = finish::second_pass(&mut task, &table, attempt, RowSuffix::Table { loaded_at }, dedupe)?;
+    let second_pass =
+        finish::second_pass(&mut task, &table, attempt, RowSuffix::Table { loaded_at }, dedupe, &first_pass)?;
     // Other sessions cannot see the table before it commits, so its rows can be written frozen: no vacuum needs to visit
     // them, and the first reader needs to write no hint bits.
     let copy = format!(

@@ -1,9 +1,9 @@
 //! Containers of every kind, whole and damaged, honest and hostile. Those in `tests/fixtures/archives` were made by other
 //! programs.
 
+mod damaged_archives;
 mod encrypted;
 mod hostile;
-mod mutated_archives;
 mod tar_archives;
 mod zip_archives;
 

@@ -95,7 +95,7 @@ fn a_repeated_page_is_the_end_or_shows_that_the_parameter_is_ignored() {
     for hash in [1, 2] {
         circling.next(&turn(2, hash)).expect("a page");
     }
-    assert!(text(circling.next(&turn(2, 1))).ends_with("the API begins anew after its last page"));
+    assert!(text(circling.next(&turn(2, 1))).ends_with("the API starts over after its last page"));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use elt_shared::config::{FileOptions, FixedColumn, FixedWidth, XmlOptions};
 use zip::write::SimpleFileOptions;
 
 use super::TestFile;
-use crate::damaged_files::{Mutations, files, peak_bytes};
+use crate::damaged_files::{DamageGenerator, files, peak_bytes};
 use crate::frame::{Piece, read};
 use crate::input::{Format, format_of};
 
@@ -46,14 +46,14 @@ fn read_to_the_end(name: &str, file: &TestFile) {
 fn read_damaged(
     files: &[(String, Vec<u8>)],
     rounds: u64,
-    damage: impl Fn(&mut Mutations, &[u8]) -> Vec<u8>,
+    damage: impl Fn(&mut DamageGenerator, &[u8]) -> Vec<u8>,
     open: impl Fn(&str, &[u8]) -> TestFile,
 ) {
     assert!(!files.is_empty());
     let before = peak_bytes();
     for (name, bytes) in files {
         for seed in 0..rounds {
-            let damaged = damage(&mut Mutations::new(seed), bytes);
+            let damaged = damage(&mut DamageGenerator::new(seed), bytes);
             read_to_the_end(&format!("{name} with the seed {seed}"), &open(name, &damaged));
         }
     }
@@ -61,8 +61,8 @@ fn read_damaged(
     assert!(grown < MOST_GROWN, "the memory grew by {} MiB", grown >> 20);
 }
 
-fn anywhere(mutations: &mut Mutations, bytes: &[u8]) -> Vec<u8> {
-    mutations.damaged(bytes)
+fn anywhere(generator: &mut DamageGenerator, bytes: &[u8]) -> Vec<u8> {
+    generator.damaged(bytes)
 }
 
 fn known(folder: &str) -> Vec<(String, Vec<u8>)> {
@@ -120,16 +120,16 @@ fn first_two_names(bytes: &[u8]) -> Vec<String> {
 }
 
 /// Damages one part of a zip, which is packed again, so that its checksum is right.
-fn inside(mutations: &mut Mutations, bytes: &[u8]) -> Vec<u8> {
-    let Ok(mut archive) = zip::ZipArchive::new(Cursor::new(bytes)) else { return mutations.damaged(bytes) };
-    let chosen = mutations.below(archive.len());
+fn inside(generator: &mut DamageGenerator, bytes: &[u8]) -> Vec<u8> {
+    let Ok(mut archive) = zip::ZipArchive::new(Cursor::new(bytes)) else { return generator.damaged(bytes) };
+    let chosen = generator.below(archive.len());
     let mut out = zip::ZipWriter::new(Cursor::new(Vec::new()));
     for index in 0..archive.len() {
         let mut part = archive.by_index(index).expect("a part");
         let (name, mut content) = (part.name().expect("a name").into_owned(), Vec::new());
         part.read_to_end(&mut content).expect("whole");
         if index == chosen {
-            content = mutations.damaged(&content);
+            content = generator.damaged(&content);
         }
         out.start_file(name, SimpleFileOptions::default()).expect("a part");
         out.write_all(&content).expect("written");

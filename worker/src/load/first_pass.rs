@@ -1,5 +1,5 @@
-//! What a load is completed by: the findings of the first pass, and what was decided by them. A load that began before the end
-//! of the first pass has copied its rows by then, and waits.
+//! What a load needs to commit once its rows are copied: the findings of the first pass, and what was decided from them. A
+//! load that began before the end of the first pass waits for it here.
 
 use std::sync::Arc;
 
@@ -11,8 +11,7 @@ use super::copy::FileContent;
 use super::cursors::NewCursor;
 use crate::contract::decide::Change;
 use crate::error::PipelineError;
-use crate::frame::profile::{FileProfile, Profile};
-use crate::frame::read::FileSummary;
+use crate::frame::profile::Profile;
 
 /// What the first pass found and what was decided by it, beside the columns.
 pub struct Decided {
@@ -38,6 +37,14 @@ pub enum FirstPass {
 }
 
 impl FirstPass {
+    /// The findings about the files. `None`: it goes on.
+    pub(super) fn profile(&self) -> Option<Arc<Profile>> {
+        match self {
+            Self::Ended(decided) => Some(Arc::clone(&decided.profile)),
+            Self::Running(_) => None,
+        }
+    }
+
     /// Waits for the end of the first pass. `contents`: what the second pass has read.
     ///
     /// # Errors
@@ -48,7 +55,7 @@ impl FirstPass {
             Self::Running(decided) => decided.await.map_err(|_| PipelineError::Stopped)?,
         };
         // The types of the columns were decided from other bytes, so the rows that were sent must not be loaded.
-        let is_other = |read: &&FileContent| !decided.profile.files.iter().any(|file| read.is_of(file));
+        let is_other = |read: &&FileContent| !read.is_as_profiled(&decided.profile);
         match contents.iter().find(is_other) {
             Some(changed) => Err(Halt::FileChanged { file: changed.file }),
             None => Ok(decided),
@@ -58,8 +65,9 @@ impl FirstPass {
 
 impl FileContent {
     /// Whether the first pass has read the same bytes.
-    fn is_of(&self, file: &FileProfile) -> bool {
-        let FileSummary { bytes, content_hash, .. } = file.summary;
-        (file.index, bytes, content_hash) == (self.file, self.bytes, self.hash)
+    pub(super) fn is_as_profiled(&self, profile: &Profile) -> bool {
+        profile.files.get(self.file).is_some_and(|file| {
+            (file.index, file.summary.bytes, file.summary.content_hash) == (self.file, self.bytes, self.hash)
+        })
     }
 }

@@ -2,7 +2,7 @@
 
 use super::tar_archives::tar_of;
 use super::{Case, fixture};
-use crate::damaged_files::{Mutations, files, peak_bytes};
+use crate::damaged_files::{DamageGenerator, files, peak_bytes};
 
 /// Most bytes by which the memory of the process may grow.
 const MOST_GROWN: u64 = 2 << 30;
@@ -14,7 +14,7 @@ fn damaged_archives_are_unpacked_or_refused() {
     let is_archive = |name: &str| name.ends_with(".zip") || name.contains(".tar");
     for (name, bytes) in files("fixtures/archives").into_iter().filter(|(name, _)| is_archive(name)) {
         for seed in 0..60 {
-            let damaged = Mutations::new(seed).damaged(&bytes);
+            let damaged = DamageGenerator::new(seed).damaged(&bytes);
             if let Err(problem) = Case::default().open(&name, &damaged) {
                 assert!(!problem.reason.is_empty(), "{name} with the seed {seed}");
             }
@@ -24,7 +24,7 @@ fn damaged_archives_are_unpacked_or_refused() {
     // A tar is not packed, so that its headers are damaged as well.
     let plain = tar_of(&[("a.csv", b"id\n1\n"), ("folder/b.csv", fixture("members.csv.gz").as_slice())]);
     for seed in 0..800 {
-        let _ = Case::default().open("plain.tar", &Mutations::new(seed).damaged(&plain));
+        let _ = Case::default().open("plain.tar", &DamageGenerator::new(seed).damaged(&plain));
     }
     assert!(count > 8, "{count} archives");
     let grown = peak_bytes().saturating_sub(before);
