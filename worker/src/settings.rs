@@ -129,7 +129,7 @@ pub struct WorkerSettings {
     #[arg(long, env = "ELT_CONCURRENCY", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub concurrency: u16,
     /// The queue it takes runs from.
-    #[arg(long, env = "ELT_QUEUE", default_value = elt_shared::job::QUEUE)]
+    #[arg(long, env = "ELT_QUEUE", default_value = elt_shared::job::QUEUE, value_parser = queue)]
     pub queue: String,
     /// Folders sources may be in, separated by `:`. Default: the working folder and the data folder; for `elt run` every folder.
     #[arg(long, env = "ELT_FS_ROOTS", value_delimiter = ':')]
@@ -211,6 +211,14 @@ pub struct WorkerSettings {
     /// The worker's health, which the process's probes ask for.
     #[arg(skip)]
     pub health: WorkerHealth,
+}
+
+/// A queue named `..` could not be paused, because browsers ask for `/pause` instead, which pauses every pipeline.
+fn queue(name: &str) -> Result<String, &'static str> {
+    match name {
+        "." | ".." => Err("expected a name other than `.` and `..`, which browsers take out of addresses"),
+        name => Ok(name.to_owned()),
+    }
 }
 
 /// A clap value parser for the address of a metadata service. A name is not taken, because other names for the same machine
@@ -338,6 +346,13 @@ mod tests {
         {
             assert!(metadata_address(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_queue_is_not_named_like_a_step_in_an_address() {
+        assert!(queue(".").is_err() && queue("..").is_err());
+        assert_eq!(queue("...").as_deref(), Ok("..."));
+        assert_eq!(queue("nightly").as_deref(), Ok("nightly"));
     }
 
     #[test]

@@ -26,7 +26,8 @@ pub fn router() -> OpenApiRouter<AppState> {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Download {
-    /// Path and query of a `GET` that answers with a file of rows, such as `/shared-tables/orders/export?format=csv`.
+    /// Path and query of a `GET` that answers with a file of rows, such as `/shared-tables/orders/export?format=csv`, encoded
+    /// as browsers send it: `%C3%A4` for `ä`, and `%27` for `'` in the query.
     address: String,
 }
 
@@ -47,7 +48,11 @@ async fn create(
     AnyUser(caller): AnyUser,
     Json(Download { address }): Json<Download>,
 ) -> Result<JsonAnswer<DownloadLink>> {
-    if address.len() > MOST_BYTES || !is_of_rows(&address) {
+    if address.len() > MOST_BYTES {
+        let detail = format!("address has more than {MOST_BYTES} bytes: remove filters or columns");
+        return Err(Error::invalid_query(detail));
+    }
+    if !is_of_rows(&address) {
         return Err(Error::invalid_query(
             "address is the path and query of an export, such as /quarantine/export?run_id=…",
         ));

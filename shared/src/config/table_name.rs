@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use super::field::{Field, Reading};
 
-/// PostgreSQL cuts longer names silently, so that two tables would become one.
+/// Most bytes of a name. PostgreSQL cuts longer ones silently, so that two tables, or two columns, would become one.
 pub(super) const MAX_NAME_BYTES: usize = 63;
 
 /// A table's name, with its schema when one was written.

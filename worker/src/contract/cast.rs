@@ -292,9 +292,9 @@ impl Cast<'_> {
                 let too_large = column_type == ColumnType::Real && !(number as f32).is_finite();
                 (!too_large).then(|| column_limits::more_digits(bytes, &sql))
             }
-            ColumnType::Time | ColumnType::Timestamp | ColumnType::TimestampTz if self.format.is_none() => {
-                value::why_no_time(bytes, column_type == ColumnType::Timestamp)
-            }
+            ColumnType::Time if self.format.is_none() => value::why_no_time(bytes, value::parse_time),
+            ColumnType::Timestamp if self.format.is_none() => value::why_no_time(bytes, value::parse_timestamp),
+            ColumnType::TimestampTz if self.format.is_none() => value::why_no_time(bytes, value::parse_timestamptz),
             _ => None,
         }
     }

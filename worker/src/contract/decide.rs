@@ -148,7 +148,7 @@ impl<'a> Deciding<'a> {
         let names: Vec<_> = bound.iter().map(|column| column.name.clone()).collect();
         let wanted: Vec<_> = names.iter().map(|name| WantedColumn { name, any_case: true }).collect();
         let mut extras: Vec<&'a str> = Vec::new();
-        for file in self.profile.files.iter().filter(|file| file.error.is_none()) {
+        for file in self.profile.readable() {
             let places = assign(&wanted, &file.names);
             for (column, place) in bound.iter_mut().zip(&places) {
                 if let Some(name) = place.map(|place| file.names[place].as_str())

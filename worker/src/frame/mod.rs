@@ -57,6 +57,8 @@ pub const BATCH_ROWS: usize = 8_192;
 pub const BATCH_BYTES: usize = 4 << 20;
 /// The mark that a text in UTF-8 may begin with.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+/// Most characters of a unit below the name of a column, such as `kg` and `°C`.
+const UNIT_CHARS: usize = 3;
 /// Most bytes of a bad record's text that are kept.
 pub const MAX_RAW_BYTES: usize = 64 << 10;
 

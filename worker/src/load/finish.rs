@@ -217,7 +217,7 @@ fn changed_columns(task: &LoadTask<'_>, changes: &[Change], report: &RunReport) 
 /// A receipt for each file that could be read, in the order of the files.
 fn receipts(files: &[InputFile], profile: &Profile, written: &WrittenRows) -> Result<Vec<FileReceipt>, PipelineError> {
     let mut receipts = Vec::new();
-    for file in profile.files.iter().filter(|file| file.error.is_none()) {
+    for file in profile.readable() {
         let counts = written.second_pass.row_counts.get(file.index).copied().unwrap_or_default();
         let updated = written.updated.iter().filter(|(place, _)| *place == file.index).map(|(_, count)| count).sum();
         let receipt = FileReceipt {

@@ -37,7 +37,7 @@ pub async fn check(context: &RunContext) -> Result<RunReport> {
         Partitioning::of(partition, &decision.layout)?;
     }
     names::require(&context.config, &session.table, &decision.layout, before.as_ref())?;
-    for file in profile.files.iter().filter(|file| file.error.is_none()) {
+    for file in profile.readable() {
         let rows_read = file.rows + file.bad + file.summary.filtered;
         report.rows_read += rows_read;
         report.rows_filtered += file.summary.filtered;

@@ -81,21 +81,24 @@ impl Execution<'_> {
         };
         let loading = self.load_assumed(session, delivery, &context, &assumed, FirstPass::Running(receive));
         let (judged, loaded) = tokio::join!(deciding, loading.instrument(info_span!("load")));
-        if !matches!(judged, Ok((_, true))) {
-            // What the load counted and rejected was read as columns that are not those of the files.
-            self.context.progress.enter(Stage::Validate, files.len(), Expected::default());
-        }
-        // A load whose sender was dropped ends as if it was stopped. The first pass has the reason, and comes first.
-        match (judged?, loaded) {
-            ((findings, true), Err(error)) if may_be_about_other_bytes(&error) => {
-                tracing::info!("the early load ended ({error}): loading from the beginning");
-                Ok(Some(Early { findings, loaded: None }))
+        match (judged, loaded) {
+            (Ok((findings, true)), loaded) if !loaded.as_ref().is_err_and(may_be_about_other_bytes) => {
+                Ok(Some(Early { findings, loaded: Some(loaded?) }))
             }
-            ((findings, true), loaded) => Ok(Some(Early { findings, loaded: Some(loaded?) })),
-            ((findings, false), _) => {
-                tracing::info!(
-                    "the first rows did not show how all rows are to be read, or a file cannot be read: loading from the beginning"
-                );
+            (judged, loaded) => {
+                // What the load counted and rejected is not the outcome of the run.
+                self.context.progress.enter(Stage::Validate, files.len(), Expected::default());
+                // A load whose sender was dropped ends as if it was stopped. The first pass has the reason.
+                let (findings, is_right) = judged?;
+                match loaded {
+                    Err(error) if is_right => {
+                        tracing::info!("the early load ended ({error}): loading from the beginning")
+                    }
+                    _ => tracing::info!(
+                        "the first rows did not show how all rows are to be read, or a file cannot be read: loading from the \
+                         beginning"
+                    ),
+                }
                 Ok(Some(Early { findings, loaded: None }))
             }
         }
@@ -144,17 +147,16 @@ impl Execution<'_> {
         let died = |error| PipelineError::Internal(format!("looking at the first rows: {error}"));
         let Sample { profile, bytes: sampled } = tokio::task::spawn_blocking(sampling).await.map_err(died)??;
         // A problem in the first rows is not reported here, because the first pass finds it again and reports it.
-        let is_whole = profile.files.iter().all(|file| file.error.is_none());
+        let rows: u64 = profile.files.iter().map(|file| file.rows).sum();
+        if rows == 0 || profile.readable().count() < profile.files.len() {
+            return Ok(None);
+        }
         let decision = decide::decide(&profile, &self.context.config, delivery.known_columns());
-        let Some(decision) = decision.ok().filter(|decision| is_whole && !decision.layout.columns.is_empty()) else {
+        let Some(decision) = decision.ok().filter(|decision| !decision.layout.columns.is_empty()) else {
             return Ok(None);
         };
         let before = delivery.before.as_ref();
         if names::require(&self.context.config, &session.table, &decision.layout, before).is_err() {
-            return Ok(None);
-        }
-        let rows: u64 = profile.files.iter().map(|file| file.rows).sum();
-        if rows == 0 {
             return Ok(None);
         }
         let rows = bytes.map_or(0, |all| (u128::from(all) * u128::from(rows) / u128::from(sampled.max(1))) as u64);
@@ -172,6 +174,10 @@ impl Execution<'_> {
     ) -> Result<Loaded> {
         let started = Instant::now();
         let hashes = self.fetch_hashes(session, delivery).await?;
+        // The first pass may have found other columns meanwhile.
+        if context.stop.is_cancelled() {
+            return Err(PipelineError::Stopped);
+        }
         let plan = LoadPlan {
             layout: assumed.layout.clone(),
             readable: (0..delivery.extracted.files.len()).collect(),

@@ -135,7 +135,8 @@ impl<'a> Execution<'a> {
 
     /// Reads the files twice and loads their rows. The findings of the first pass are returned, too.
     async fn read_and_load(&self, session: &mut Session, delivery: &Delivery) -> Result<(Loaded, Arc<Profile>)> {
-        let (findings, hashes, loaded) = match self.load_early(session, delivery).await? {
+        let began = Instant::now();
+        let (mut findings, hashes, loaded) = match self.load_early(session, delivery).await? {
             Some(Early { findings, loaded: Some(loaded) }) => (findings, None, Some(loaded)),
             Some(Early { findings, loaded: None }) => {
                 // The early load may have failed because its connection was lost.
@@ -150,6 +151,7 @@ impl<'a> Execution<'a> {
                 (findings?, hashes?, None)
             }
         };
+        findings.report.stages.validate = began.elapsed().as_secs_f64();
         let loaded = self.load(session, delivery, &findings, hashes, loaded).await?;
         Ok((loaded, findings.profile))
     }

@@ -2,7 +2,6 @@
 //! beginning of the report.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use elt_shared::config::LoadMode;
 use elt_shared::runs::Stage;
@@ -54,12 +53,12 @@ pub(super) struct Findings {
 impl Findings {
     /// Indexes of the files that can be read to their end.
     pub fn readable(&self) -> Vec<usize> {
-        self.profile.files.iter().filter(|file| file.error.is_none()).map(|file| file.index).collect()
+        self.profile.readable().map(|file| file.index).collect()
     }
 
     /// Number of rows of these files.
     pub fn rows(&self) -> u64 {
-        self.profile.files.iter().filter(|file| file.error.is_none()).map(|file| file.rows).sum()
+        self.profile.readable().map(|file| file.rows).sum()
     }
 }
 
@@ -74,7 +73,6 @@ impl Execution<'_> {
         delivery: &Delivery,
         progress: &Arc<Progress>,
     ) -> Result<Findings> {
-        let began = Instant::now();
         let Delivery { extracted, located, asking, .. } = delivery;
         let reading = self.profile(&extracted.files, delivery.known_columns(), progress);
         let profile = reading.instrument(info_span!("validate")).await?;
@@ -85,8 +83,7 @@ impl Execution<'_> {
         let mut report = self.report(target, extracted, &profile);
         report.warnings.extend(asking.warnings.iter().chain(&located.warnings).cloned());
         let cursors = asking.new_cursors(&extracted.files, &mut report.warnings).await?;
-        let validate = began.elapsed().as_secs_f64();
-        report.stages = Stages { extract: delivery.extract_seconds, validate, ..Stages::default() };
+        report.stages = Stages { extract: delivery.extract_seconds, ..Stages::default() };
         if self.context.config.load.mode == LoadMode::Replace {
             refuse_incomplete_replace(extracted, &profile, &report)?;
         }

@@ -20,6 +20,7 @@ use self::expression::{Expression, Scope, ValueType};
 use super::field::{Field, Reading};
 use super::keys::{Key, Shape, either};
 use super::section::Section;
+use super::table_name::MAX_NAME_BYTES;
 use crate::secret::Secret;
 
 /// What becomes of the columns of a source.
@@ -167,8 +168,6 @@ pub(super) const KEY: Key = Key::of(
     "What becomes of the columns before the schema sees them. In a source it replaces the one at the top of the config.",
 );
 
-/// Longest name of a column, in bytes, because PostgreSQL would cut a longer one.
-const MAX_NAME_BYTES: usize = 63;
 /// Most columns that are computed.
 const MAX_COMPUTED: usize = 200;
 /// Shortest key of the masks that hash, in characters: a shorter one could be found by trying.

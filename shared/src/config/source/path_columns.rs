@@ -3,6 +3,7 @@
 use regex::Regex;
 
 use crate::config::field::Field;
+use crate::config::table_name::MAX_NAME_BYTES;
 
 /// The text by which Hive writes NULL into a path.
 const HIVE_NULL: &str = "__HIVE_DEFAULT_PARTITION__";
@@ -92,7 +93,8 @@ fn group(kind: &str) -> Result<&'static str, String> {
 /// The name of a column, which the pattern must not have already.
 fn column(name: &str, names: &[String]) -> Result<String, String> {
     let name = name.trim();
-    if name.is_empty() || name.len() > 63 || name.starts_with("_elt_") || name.chars().any(char::is_control) {
+    if name.is_empty() || name.len() > MAX_NAME_BYTES || name.starts_with("_elt_") || name.chars().any(char::is_control)
+    {
         return Err(format!("{{{name}}} cannot be the name of a column"));
     }
     if names.iter().any(|other| other == name) {

@@ -45,7 +45,8 @@ impl Found {
         let skip = line - 1;
         format!(
             "line {first_line} is taken for its header, but line {line} looks like the header of {width} columns; write \
-             `csv: {{skip_rows: {skip}}}` in the source if it is, or `csv: {{header: true}}` if line {first_line} is right"
+             `csv: {{skip_rows: {skip}}}` in the source if it is, or `csv: {{header: true}}` if line {first_line} is right, \
+             such as above a line of units"
         )
     }
 
@@ -180,11 +181,8 @@ fn heads(candidate: &Sampled, below: &[Sampled], first: &Sampled, exact: bool) -
     if total == 0 || wider * 2 < total || fitting * 5 < total * 4 {
         return false;
     }
-    // One column without a name is more likely than a title in a line that has all the separators, unless each name of the
-    // candidate is above values only.
-    let is_typed = |column| !is_value(candidate.cell(column)) && has_only_values(below, column);
-    let all_typed = total >= 2 && (0..width).all(is_typed);
-    if first.cells.len() >= width && width < first.width() + 2 && !all_typed {
+    // One column without a name is more likely than a title in a line that has all the separators.
+    if first.cells.len() >= width && width < first.width() + 2 {
         return false;
     }
     if exact && below.iter().any(|record| record.cells.len() != candidate.cells.len()) {
@@ -242,8 +240,6 @@ mod tests {
                 Some((1, 4, 3, None)),
             ),
             // A spreadsheet fills every line with separators.
-            ("Report,\n,\nyear,north\n1951,1892.6\n1952,1654\n", Some((1, 3, 2, None))),
-            ("Account: 123,\nFrom: 2026-01-01,\nyear,north\n1951,5\n1952,6\n", Some((1, 3, 2, None))),
             ("Sales,,\n,,\nyear,north,south\n1990,1.5,2\n1991,1.4,2.1\n", Some((1, 3, 3, None))),
             // A column a year.
             (

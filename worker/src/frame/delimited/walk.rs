@@ -217,15 +217,25 @@ fn is_header(header: &[Vec<u8>], record_batch: &RecordBatch, text: &[u8], first:
     // Most rows differ from the header in the length of their first cell.
     let Some(&cell) = record_batch.cells.get(first) else { return false };
     let name = header.first().map_or(&b""[..], Vec::as_slice);
-    let marked = cell.len() == name.len() + BYTE_ORDER_MARK.len();
-    (cell.len() == name.len() || marked)
-        && {
-            let bytes = record_batch.bytes(text, cell);
-            (if marked { bytes.strip_prefix(BYTE_ORDER_MARK) } else { Some(bytes) }) == Some(name)
-        }
-        && others_are_header(header, record_batch, text, first)
+    let marked = [BYTE_ORDER_MARK.len(), BYTE_ORDER_MARK.len() + 2].map(|more| name.len() + more);
+    let is_first = if cell.len() == name.len() {
+        record_batch.bytes(text, cell) == name
+    } else {
+        marked.contains(&cell.len()) && is_marked(name, record_batch.bytes(text, cell))
+    };
+    is_first && others_are_header(header, record_batch, text, first)
 }
 
+/// Whether a cell is a byte order mark and a name. Quotes around the name are a part of the cell, because a quote that encloses a
+/// cell stands at its beginning.
+#[cold]
+fn is_marked(name: &[u8], cell: &[u8]) -> bool {
+    let Some(written) = cell.strip_prefix(BYTE_ORDER_MARK) else { return false };
+    let quoted = written.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
+    written == name || quoted == Some(name)
+}
+
+/// Whether the cells behind the first are those of the header.
 #[cold]
 fn others_are_header(header: &[Vec<u8>], record_batch: &RecordBatch, text: &[u8], first: usize) -> bool {
     let cells = &record_batch.cells[first..];

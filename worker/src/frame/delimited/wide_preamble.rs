@@ -1,11 +1,12 @@
-//! Finds a table below a first line that is as wide as its rows, or wider: a title with commas, or pairs such as
-//! `Created,2026-01-01` above the header.
+//! Finds a table below a first line that has as many cells as its rows, or more: a title with commas, a title in a line that a
+//! spreadsheet fills up with separators, or pairs such as `Created,2026-01-01` above the header.
 //!
 //! Such a line could be a header, so it is refused only when the lines below cannot be its rows. A less certain case is
 //! a warning.
 
 use super::preamble::{Found, MAX_ABOVE, Sampled, has_only_values, is_value, is_year, sample};
 use super::split::Dialect;
+use crate::frame::UNIT_CHARS;
 
 /// Searches for the header of a table below the first line. `above`: number of lines of the file above the text. Returns
 /// a sentence for the report when the first line may be a title but can also be the header.
@@ -19,11 +20,11 @@ pub(super) fn check(text: &[u8], ended: bool, dialect: Dialect, above: u64) -> R
     for index in 0..rest.len().min(MAX_ABOVE) {
         let candidate = &rest[index];
         let Some(table) = Table::of(first, candidate, &rest[index + 1..]) else { continue };
-        let found = || Found::below(first.line, first.width(), candidate.line, candidate.width());
+        let found = || Found::below(first.line, first.cells.len(), candidate.line, candidate.width());
         if table.is_certain(first, &rest[..index]) {
             return Err(found());
         }
-        if doubt.is_none() && table.is_likely(first) {
+        if doubt.is_none() && table.is_likely(first, &rest[..index]) {
             doubt = Some(found().doubt());
         }
     }
@@ -38,26 +39,26 @@ struct Table<'a> {
     typed: Vec<bool>,
     /// Whether the first line has more cells than the table.
     is_wider: bool,
-    /// Whether the names are so short that they may be the units of the names above them.
-    may_be_units: bool,
+    /// Whether the first line has fewer names than the table, and separators in place of the others.
+    is_filled_up: bool,
+    /// Whether the names may be the units of the names above them.
+    are_units: bool,
 }
-
-/// Most characters of a unit, such as `kg` and `°C`.
-const UNIT_CHARS: usize = 3;
 
 impl<'a> Table<'a> {
     /// `None`: the candidate is not the header of the lines below it, or the first line repeated.
     fn of(first: &Sampled, candidate: &Sampled, below: &'a [Sampled]) -> Option<Self> {
         let (width, cells) = (candidate.width(), candidate.cells.len());
         let fits = |record: &Sampled| record.cells.len() == cells && record.width() <= width;
-        let is_header = width <= first.width() && candidate.can_be_a_header() && candidate.cells != first.cells;
+        let is_header = width <= first.cells.len() && candidate.can_be_a_header() && candidate.cells != first.cells;
         if !is_header || below.is_empty() || !below.iter().all(fits) {
             return None;
         }
         let typed = |column| !is_value(candidate.cell(column)) && has_only_values(below, column);
         let is_wider = first.cells.len() > cells;
-        let may_be_units = candidate.cells.iter().all(|cell| cell.chars().count() <= UNIT_CHARS);
-        Some(Self { below, width, typed: (0..width).map(typed).collect(), is_wider, may_be_units })
+        let typed = (0..width).map(typed).collect();
+        let (is_filled_up, are_units) = (width > first.width(), may_be_units(candidate));
+        Some(Self { below, width, typed, is_wider, is_filled_up, are_units })
     }
 
     /// Whether enough columns hold values to prove that the candidate is a header and not a row.
@@ -67,10 +68,11 @@ impl<'a> Table<'a> {
 
     /// Whether the first line cannot be the header. `between`: the lines between it and the candidate.
     fn is_certain(&self, first: &Sampled, between: &[Sampled]) -> bool {
-        if !self.is_typed() {
-            return false;
-        }
         let all_typed = self.typed.iter().all(|&typed| typed);
+        if self.is_filled_up || !self.is_typed() {
+            // A column without a name is more likely than a title, unless names stand above values only in all columns.
+            return self.is_filled_up && all_typed && self.below.len() >= 2;
+        }
         // Dates name columns, too, but these hold values.
         let has_date = (0..first.width()).any(|column| {
             let cell = first.cell(column);
@@ -87,13 +89,22 @@ impl<'a> Table<'a> {
         has_date || is_titled || are_pairs
     }
 
-    /// Whether the first line may be a title.
-    fn is_likely(&self, first: &Sampled) -> bool {
+    /// Whether the first line may be a title. `between`: the lines between it and the candidate.
+    fn is_likely(&self, first: &Sampled, between: &[Sampled]) -> bool {
+        if self.is_filled_up || !self.is_typed() {
+            return false;
+        }
         let is_odd = |column| is_value(first.cell(column)) && !has_only_values(self.below, column);
-        // Below a header, names above nothing but values are a second header.
-        let is_second = self.below.len() >= 2 && !self.may_be_units && self.typed.iter().all(|&typed| typed);
-        self.is_typed() && (self.is_wider || is_second || (0..first.width()).any(is_odd))
+        // Names above values only are a second header below the first line, unless units stand below names.
+        let has_units = self.are_units || between.iter().any(may_be_units);
+        let is_second = self.below.len() >= 2 && !has_units && self.typed.iter().all(|&typed| typed);
+        self.is_wider || is_second || (0..first.width()).any(is_odd)
     }
+}
+
+/// Whether all cells are short enough for units, such as `kg` and `°C`.
+fn may_be_units(record: &Sampled) -> bool {
+    record.cells.iter().all(|cell| cell.chars().count() <= UNIT_CHARS)
 }
 
 #[cfg(test)]
@@ -115,6 +126,8 @@ mod tests {
             ("Created,2026-01-01\nid,amount\n1,5\n2,6\n", 2),
             ("Created,2026-01-01\nBy,Ann\n\nid,name\n1,x\n2,y\n", 4),
             ("Konto;Bern\nvom;01.01.2026\nid;betrag\n1;5,5\n2;6,1\n", 3),
+            ("Report,\n,\nyear,north\n1951,1892.6\n1952,1654\n", 3),
+            ("Account: 123,\nFrom: 2026-01-01,\nyear,north\n1951,5\n1952,6\n", 3),
             ("# Export, made by, a program\nid,size\n1,5\n", 2),
         ] {
             let found = check(text.as_bytes(), true, dialect(text), 0).expect_err(text);
@@ -149,6 +162,10 @@ mod tests {
             "region,0-14,15-64\nnorth,5,6\nsouth,7,8\n",
             // Units below the names.
             "time,temp\ns,C\n0,1\n1,2\n",
+            "time,temp\ns,C\nstart,mean\n0,1\n1,2\n2,3\n",
+            // A column without a name.
+            "name,\nAnn,unknown\nBob,12\nCid,15\n",
+            "id,\n1,5\n2,6\n",
             // Empty cells at the end are left out of each row.
             "name,city,age,note,more\nAnn,Berlin,unknown\nBob,Rome,12\nCid,Bern,15\n",
             "id,name,amount,note\n1,x,5\n2,y,6\n",

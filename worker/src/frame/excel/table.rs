@@ -154,7 +154,7 @@ fn doubt(found: &title::Found) -> String {
     let title::Found { first, header, width, .. } = *found;
     format!(
         "row {first} is taken for the header, but row {header} looks like the header of {width} columns; write `excel: {{header: \
-         {header}}}` in the source if it is, or `excel: {{header: true}}` if row {first} is right"
+         {header}}}` in the source if it is, or `excel: {{header: true}}` if row {first} is right, such as above a row of units"
     )
 }
 

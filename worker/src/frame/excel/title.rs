@@ -6,13 +6,10 @@
 use std::collections::HashSet;
 
 use super::row::{SheetCell, SheetRow};
-use crate::frame::CellKind;
+use crate::frame::{CellKind, UNIT_CHARS};
 
 /// Number of rows that may be above the header.
 const MAX_ABOVE: usize = 30;
-
-/// Most characters of a unit, such as `kg` and `°C`.
-const UNIT_CHARS: usize = 3;
 
 /// A header that is not in the first row.
 #[derive(Debug, PartialEq, Eq)]

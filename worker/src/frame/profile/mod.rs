@@ -100,6 +100,11 @@ impl Profile {
         Self { columns, files: vec![file] }
     }
 
+    /// The files that can be read to their end.
+    pub fn readable(&self) -> impl Iterator<Item = &FileProfile> {
+        self.files.iter().filter(|file| file.error.is_none())
+    }
+
     /// The column of this name: exactly, else in any case when only one is so named.
     pub fn column(&self, name: &str) -> Option<&ColumnProfile> {
         let exact = self.columns.iter().find(|column| column.name == name);

@@ -145,6 +145,9 @@ fn a_joined_file_may_have_a_byte_order_mark_before_each_header() {
     let texts: Vec<_> = outcome.rows.iter().map(Row::texts).collect();
     assert_eq!(texts, [["1", "Ann"], ["2", "Bo"], ["\u{feff}x", "name"]].map(some));
     assert_eq!(outcome.summary.filtered, 1);
+    let quoted =
+        read("\u{feff}\"id\",\"name\"\r\n\"1\",\"Ann\"\r\n\u{feff}\"id\",\"name\"\r\n\"2\",\"Bo\"\r\n", |_| {});
+    assert_eq!(quoted.rows.iter().map(Row::texts).collect::<Vec<_>>(), [["1", "Ann"], ["2", "Bo"]].map(some));
 }
 
 #[test]

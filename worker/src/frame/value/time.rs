@@ -10,6 +10,8 @@ const MICROS_PER_SECOND: i64 = 1_000_000;
 const MICROS_PER_DAY: i64 = 86_400 * MICROS_PER_SECOND;
 /// Most digits of a fraction of a second, because PostgreSQL stores microseconds and more digits would be lost.
 const FRACTION_DIGITS: usize = 6;
+/// Bytes of `YYYY-MM-DDTHH:MM`, with which every ISO timestamp begins.
+const LOCAL_BYTES: usize = 16;
 
 /// An ISO timestamp.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,18 +160,21 @@ pub fn parse_time(bytes: &[u8]) -> Option<i64> {
 }
 
 /// The reason why a text is not a time of a column, as the end of a sentence: it has too many digits of a second, or an offset
-/// that the column cannot keep. `None`: neither is the reason. `without_zone`: whether the times of the column have no offset.
-pub fn why_no_time(bytes: &[u8], without_zone: bool) -> Option<String> {
+/// that the column cannot keep. `None`: neither is the reason. `parse` reads a time of the column.
+pub fn why_no_time(bytes: &[u8], parse: fn(&[u8]) -> Option<i64>) -> Option<String> {
     let text = trim(bytes);
-    if without_zone && iso_timestamp(text).is_some_and(|stamp| stamp.zoned) {
-        return Some("has an offset, which the column cannot keep".into());
+    let point = text.iter().position(|byte| matches!(byte, b'.' | b',')).unwrap_or(text.len());
+    let (whole, fraction) = text.split_at(point);
+    let digits = fraction.iter().skip(1).take_while(|byte| byte.is_ascii_digit()).count();
+    let shorter = if digits > 0 { [whole, &fraction[1 + digits..]].concat() } else { text.to_vec() };
+    if parse(&shorter).is_some() {
+        return (digits > FRACTION_DIGITS)
+            .then(|| format!("has {digits} digits of a second; the column holds {FRACTION_DIGITS}"));
     }
-    let point = text.iter().position(|byte| matches!(byte, b'.' | b','))?;
-    let digits = text[point + 1..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let shorter = [&text[..point], &text[point + 1 + digits..]].concat();
-    let is_time = iso_timestamp(&shorter).is_some() || parse_time(&shorter).is_some();
-    (digits > FRACTION_DIGITS && is_time)
-        .then(|| format!("has {digits} digits of a second; the column holds {FRACTION_DIGITS}"))
+    // Without its offset it would be one.
+    let is_zoned = iso_timestamp(&shorter).is_some_and(|stamp| stamp.zoned);
+    let local = shorter.get(..LOCAL_BYTES).filter(|local| is_zoned && parse(local).is_some());
+    local.map(|_| "has an offset, which the column cannot keep".into())
 }
 
 /// Parsed strftime formats.
@@ -302,20 +307,30 @@ mod tests {
         }
     }
 
+    type Parse = fn(&[u8]) -> Option<i64>;
+
     #[test]
     fn a_time_that_the_column_cannot_keep_is_explained() {
-        for (text, without_zone, why) in [
-            ("2026-07-01T10:00:00.1234567", true, Some("has 7 digits of a second; the column holds 6")),
-            ("2026-07-01T10:00:00.1234567Z", false, Some("has 7 digits of a second; the column holds 6")),
-            ("10:00:00,12345678", true, Some("has 8 digits of a second; the column holds 6")),
-            ("2026-07-01T10:00:00+02:00", true, Some("has an offset, which the column cannot keep")),
-            ("2026-07-01T10:00:00.5", true, None),
-            ("2026-13-01T10:00:00.1234567", true, None),
-            ("1.2345678", true, None),
-            (".", true, None),
-            ("", false, None),
+        let digits = |digits: usize| Some(format!("has {digits} digits of a second; the column holds 6"));
+        let offset = Some("has an offset, which the column cannot keep".to_owned());
+        let (timestamp, timestamptz, time): (Parse, Parse, Parse) = (parse_timestamp, parse_timestamptz, parse_time);
+        for (text, parse, why) in [
+            ("2026-07-01T10:00:00.1234567", timestamp, digits(7)),
+            ("2026-07-01T10:00:00.1234567Z", timestamp, digits(7)),
+            ("2026-07-01T10:00:00.1234567Z", timestamptz, digits(7)),
+            ("10:00:00,12345678", time, digits(8)),
+            ("2026-07-01T10:00:00+02:00", timestamp, offset.clone()),
+            ("2026-07-01T10:00:00.1234567+02:00", timestamp, offset),
+            // A value of another type of column.
+            ("10:00:00.1234567", timestamptz, None),
+            ("2026-07-01T10:00:00.1234567", time, None),
+            ("2026-07-01T10:00:00+02:00", time, None),
+            ("2026-13-01T10:00:00.1234567", timestamp, None),
+            ("1.2345678", timestamp, None),
+            (".", time, None),
+            ("", timestamptz, None),
         ] {
-            assert_eq!(why_no_time(text.as_bytes(), without_zone).as_deref(), why, "{text}");
+            assert_eq!(why_no_time(text.as_bytes(), parse), why, "{text}");
         }
     }
 
